@@ -1,0 +1,1 @@
+"""Encodings below every protocol: RLP and the base encodings of records."""

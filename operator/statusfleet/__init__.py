@@ -1,0 +1,1 @@
+"""Fleets of Status nodes: one manifest, on a laptop or on a cluster."""
