@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from statusnode.codec import rlp
 from statusnode.crypto import ecies
+from statusnode.crypto.keccak import keccak256
 from statusnode.crypto.keys import PrivateKey
 from statusnode.messages import payload, sealing
 from statusnode.messages.sealing import OpeningError, SymmetricKeyError
@@ -28,8 +29,6 @@ def envelope_data(vector: dict) -> bytes:
 
 @pytest.mark.parametrize("vector", ENVELOPES, ids=lambda vector: vector["name"])
 def test_envelopes_of_the_reference_are_opened(vector: dict) -> None:
-    if not vector["envelope"]["rlp"]:
-        pytest.skip("the vector holds no bytes")
     data, keys = envelope_data(vector), vector["open_with"]
 
     if "sym_key" in keys:
@@ -37,7 +36,12 @@ def test_envelopes_of_the_reference_are_opened(vector: dict) -> None:
     else:
         plaintext = sealing.open_asymmetric(data, PrivateKey.from_hex(keys["private_key"]))
 
-    assert payload.decode(plaintext).content.hex() == vector["payload"]
+    content = payload.decode(plaintext).content
+    if vector["payload"] is None:  # too long to be written down
+        assert len(content) == vector["payload_length"]
+        assert keccak256(content).hex() == vector["payload_keccak256"]
+    else:
+        assert content.hex() == vector["payload"]
 
 
 @pytest.mark.parametrize("chat", CHATS[:4], ids=lambda chat: chat["name"])
