@@ -1,0 +1,1 @@
+"""Where members run: one protocol, one package a world."""
