@@ -35,7 +35,7 @@ class Expose(Model):
         "InternalIP",
     )
     """Which of a node's addresses to take, best first."""
-    annotations: Annotated[dict[LabelKey, Line], Field(max_length=64)] = {}
+    annotations: Annotated[dict[LabelKey, Line], Field(max_length=64)] = Field(default_factory=dict)
     """Annotations of the members' Services, for load balancer controllers."""
 
 

@@ -33,9 +33,9 @@ class ObjectMeta(Model):
     """Name of the fleet, at most 40 characters."""
     namespace: DnsLabel = "default"
     """Namespace of the fleet, and of the Secrets that it names."""
-    labels: Labels = {}
+    labels: Labels = Field(default_factory=dict)
     """Labels."""
-    annotations: Annotations = {}
+    annotations: Annotations = Field(default_factory=dict)
     """Annotations."""
     generation: Annotated[int, Field(ge=0)] = 0
     """Counts the changes of the spec; the API server writes it."""

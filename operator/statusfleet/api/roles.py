@@ -89,7 +89,7 @@ class RoleSpec(Model):
     """Volume of a member; absent means none that lasts."""
     resources: Resources = Resources()
     """Requests and limits of the members' containers."""
-    config: FreeObject = {}
+    config: FreeObject = Field(default_factory=dict)
     """Merged into the members' statusd configuration, except what the fleet itself decides: node
     key, addresses, folders, RPC and passwords."""
     template: Template = Template()

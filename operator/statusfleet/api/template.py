@@ -37,30 +37,30 @@ class Toleration(Model):
 class Resources(Model):
     """What a member's container asks for and may take; absent values are the role's default."""
 
-    requests: Quantities = {}
+    requests: Quantities = Field(default_factory=dict)
     """What the scheduler sets aside."""
-    limits: Quantities = {}
+    limits: Quantities = Field(default_factory=dict)
     """What the container may not exceed."""
 
 
 class Template(Model):
     """What is added to the members' pods."""
 
-    labels: Labels = {}
+    labels: Labels = Field(default_factory=dict)
     """Labels of the pod."""
-    annotations: Annotations = {}
+    annotations: Annotations = Field(default_factory=dict)
     """Annotations of the pod."""
-    node_selector: Labels = {}
+    node_selector: Labels = Field(default_factory=dict)
     """Labels that a node must have."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = ()
     """Taints that the pod tolerates."""
-    affinity: FreeObject = {}
+    affinity: FreeObject = Field(default_factory=dict)
     """Affinity of the pod, in place of the default spread over nodes."""
     topology_spread_constraints: Annotated[tuple[FreeObject, ...], Field(max_length=8)] = ()
     """Spread of the pods over zones and nodes, in place of the default."""
-    security_context: FreeObject = {}
+    security_context: FreeObject = Field(default_factory=dict)
     """Security context of the pod, merged over the restricted default."""
-    container_security_context: FreeObject = {}
+    container_security_context: FreeObject = Field(default_factory=dict)
     """Security context of the node's container, merged over the restricted default."""
     priority_class_name: ObjectName | None = None
     """Priority class of the pod."""
