@@ -27,6 +27,7 @@ from statusnode.records.entries import (
     label_of,
     parse_entry,
 )
+from statusnode.records.walk import Walk
 
 __all__ = [
     "MAX_CHILDREN",
@@ -95,6 +96,33 @@ class SignedTree:
     tree: Tree
     link: Link
     root: Root
+
+    @classmethod
+    def parse(cls, url: str, records: Mapping[str, str]) -> SignedTree:
+        """Read back what `url` and `records` gave; what the root does not lead to is left out.
+
+        Raises:
+            TreeError: the URL is none, the root is not signed by its key, or an entry is missing
+                or wrong; the message names it.
+        """
+        link = Link.parse(url)
+        root = Root.parse(records.get(link.domain, ""))
+        if not root.is_signed_by(link.public_key):
+            raise TreeError(f"the root at {link.domain} is not signed by the key of the URL")
+        walk = Walk(root)
+        while batch := walk.take_wanted():
+            for wanted in batch:
+                text = records.get(f"{wanted.label}.{link.domain}")
+                if text is None:
+                    walk.fail(wanted, "missing")
+                else:
+                    walk.receive(wanted, text)
+        if walk.problems:
+            problem = walk.problems[0]
+            raise TreeError(f"{problem.label}.{link.domain}: {problem.reason}")
+        nodes, links = tuple(walk.nodes), tuple(walk.links)
+        tree = Tree(nodes, links, root.nodes, root.links, MappingProxyType(walk.entries))
+        return cls(tree, link, root)
 
     @property
     def url(self) -> str:
