@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import JsonValue, SecretStr
 
@@ -21,8 +20,6 @@ from statusnode.records.enr import Record
 
 JsonObject = Mapping[str, JsonValue]
 """A JSON object that nobody changes."""
-
-_EMPTY: Final[Mapping[str, JsonValue]] = MappingProxyType({})
 
 
 def merge(base: JsonObject, over: JsonObject) -> dict[str, JsonValue]:
@@ -73,13 +70,16 @@ class Seat:
     """Where a world has put a member: what its process binds and writes to.
 
     `listen` is bound for RLPx, `rpc` and `metrics` for what their names say; a host of "" means
-    every interface. `data_dir` is the member's own folder, as its process sees it.
+    every interface, an `rpc` port of 0 none. `data_dir` is the member's own folder, as its process
+    sees it. `program` is what runs there (an image, a version), pinned by the world: when it
+    changes, the member is started anew.
     """
 
     listen: Endpoint
     rpc: Endpoint
     metrics: Endpoint
     data_dir: str
+    program: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Observation:
 class SecretConfig:
     """The part of a member's configuration that belongs into a Secret; never shown."""
 
-    value: JsonObject = field(default=_EMPTY, repr=False)
+    value: JsonObject = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

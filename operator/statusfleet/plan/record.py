@@ -1,0 +1,35 @@
+"""The signed record of a member (EIP-778): a new one only when what it says has changed.
+
+The operator signs, since a node does not know the address at which the world reaches it. The
+sequence number grows by one with every change and never falls, so that whoever holds an older
+record takes the newer one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from statusfleet.plan.types import Endpoint
+from statusnode.crypto.keys import PrivateKey
+from statusnode.records.enr import Record
+
+
+def member_record(key: PrivateKey, address: Endpoint, previous: Record | None) -> Record:
+    """Return `previous` where it still holds for key and address, else a new record.
+
+    Raises:
+        ValueError: the address's host is no IP address, or no record can hold it.
+    """
+    seq = previous.seq if previous is not None else 0
+    if previous is not None and previous.public_key == key.public_key:
+        same = _signed(key, seq, address)
+        if same.pairs == previous.pairs:
+            return previous
+    return _signed(key, seq + 1, address)
+
+
+def _signed(key: PrivateKey, seq: int, address: Endpoint) -> Record:
+    host6 = address.host6 or None
+    if isinstance(ipaddress.ip_address(address.host), ipaddress.IPv6Address):
+        return Record.sign(key, seq, ip6=address.host, tcp6=address.tcp, udp6=address.udp)
+    return Record.sign(key, seq, ip=address.host, tcp=address.tcp, udp=address.udp, ip6=host6)
