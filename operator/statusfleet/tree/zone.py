@@ -51,8 +51,14 @@ class Zone:
 
     @classmethod
     def of(cls, publication: Publication | SignedTree, settings: ZoneSettings) -> Zone:
-        """Make the zone of a tree; its serial is the tree's sequence number."""
+        """Make the zone of a tree; its serial is the tree's sequence number.
+
+        Raises:
+            ValueError: the settings are those of another domain.
+        """
         tree = publication.tree if isinstance(publication, Publication) else publication
+        if tree.domain != settings.domain:
+            raise ValueError(f"a tree of {tree.domain} in a zone of {settings.domain}")
         return cls(settings, tree.seq % (1 << _SERIAL_BITS), publication.records())
 
     def ttl(self, name: str) -> int:
@@ -68,21 +74,27 @@ class Zone:
         settings = self.settings
         yield f"$ORIGIN {settings.domain}."
         yield f"$TTL {settings.entry_ttl_seconds}"
-        soa = (
-            self.serial,
-            settings.refresh_seconds,
-            settings.retry_seconds,
-            settings.expire_seconds,
-            settings.minimum_seconds,
-        )
-        first = settings.nameservers[0]
-        yield f"@ IN SOA {first}. {settings.mailbox}. ( {' '.join(map(str, soa))} )"
+        yield f"@ IN SOA {soa_text(self)}"
         for nameserver in settings.nameservers:
             yield f"@ IN NS {nameserver}."
         for name, text in self.texts.items():
             strings = " ".join(f'"{part}"' for part in split_text(text))
             label = name.removesuffix(settings.domain).removesuffix(".") or "@"
             yield f"{label} {self.ttl(name)} IN TXT {strings}"
+
+
+def soa_text(zone: Zone) -> str:
+    """The data of the zone's SOA record, in text."""
+    settings = zone.settings
+    numbers = (
+        zone.serial,
+        settings.refresh_seconds,
+        settings.retry_seconds,
+        settings.expire_seconds,
+        settings.minimum_seconds,
+    )
+    names = f"{settings.nameservers[0]}. {settings.mailbox}."
+    return f"{names} {' '.join(map(str, numbers))}"
 
 
 def split_text(text: str) -> list[str]:
