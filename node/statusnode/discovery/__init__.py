@@ -1,0 +1,1 @@
+"""Ways by which a node finds others. Here: node lists in the DNS (EIP-1459)."""
