@@ -112,17 +112,6 @@ class ObservedMember:
 
 
 @dataclass(frozen=True, slots=True)
-class ObservedTree:
-    """What was last signed: the sequence number (0: nothing), the root's text, the domain."""
-
-    seq: int = 0
-    root: str = ""
-    domain: str = ""
-    retired: tuple[str, ...] = ()
-    """Names of entries that no current root refers to and that are still served."""
-
-
-@dataclass(frozen=True, slots=True)
 class CanaryVerdict:
     """What the canary last found; `failures` are sentences that name leg and member."""
 
@@ -141,8 +130,6 @@ class Observation:
     """
 
     members: Mapping[str, ObservedMember] = field(default_factory=dict)
-    tree: ObservedTree = ObservedTree()
-    tree_key: PublicKey | None = None
     canary_key: PublicKey | None = None
     canary: CanaryVerdict | None = None
     secrets: Mapping[tuple[str, str], SecretStr] = field(default_factory=dict)

@@ -1,0 +1,150 @@
+"""What a fleet must remember besides its keys: sequence numbers, the published tree, ports.
+
+One value, written as a whole by compare-and-swap on its `revision`, so that a writer that was
+stopped and wakes up late loses instead of turning time back. `successor` is the law that every
+store applies: sequence numbers only grow, and what was once signed is not forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+)
+
+from statusfleet.store.errors import ConflictError, CorruptStateError, SequenceError
+from statusfleet.tree.publication import Publication
+from statusnode.records.enr import MAX_SEQ, Record, RecordError
+
+LAYOUT = 1
+"""Version of what is written; a folder of a higher one is refused."""
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_Publication = Annotated[
+    Publication,
+    PlainValidator(Publication.load),
+    PlainSerializer(Publication.dump, return_type=dict[str, JsonValue]),
+]
+_Seq = Annotated[int, Field(ge=0, le=MAX_SEQ)]
+_Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeState:
+    """The tree as it was last signed. `seq` outlives its domain and its entries."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    seq: _Seq = 0
+    """The highest number ever signed, or about to be: it is kept before the tree is."""
+    publication: _Publication | None = None
+    """What sinks hold: the tree, and what is left of earlier ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything remembered but keys. `revision` counts the writes; 0 means none yet."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    fleet: str = ""
+    """Name of the fleet that the state belongs to."""
+    revision: Annotated[int, Field(ge=0)] = 0
+    tree: TreeState = TreeState()
+    records: Mapping[str, str] = field(default_factory=dict)
+    """Last signed record of each member by name, `enr:…`, also of members that are gone."""
+    ports: Mapping[str, _Port] = field(default_factory=dict)
+    """Ports that were chosen and are kept, by a name of the world's own, such as relayer-0/rpc."""
+
+    def record(self, member: str) -> Record | None:
+        """Return the last signed record of a member.
+
+        Raises:
+            CorruptStateError: the text is no record.
+        """
+        text = self.records.get(member)
+        if text is None:
+            return None
+        try:
+            return Record.parse(text)
+        except RecordError as error:
+            raise CorruptStateError(f"the record of {member} is damaged: {error}") from error
+
+
+_ADAPTER = TypeAdapter(State)
+
+
+def successor(present: State, wish: State) -> State:
+    """Return `wish` as the state after `present`, with the next revision.
+
+    Raises:
+        ConflictError: `wish` was made from another state than `present`.
+        SequenceError: a sequence number would fall, or a signed record be forgotten.
+    """
+    if wish.revision != present.revision:
+        raise ConflictError(
+            f"the state is at revision {present.revision}, the change was made at {wish.revision}"
+        )
+    if wish.tree.seq < present.tree.seq:
+        raise SequenceError(
+            f"the tree's sequence number would fall from {present.tree.seq} to {wish.tree.seq}"
+        )
+    _check_root(present.tree.publication, wish.tree.publication)
+    for member, text in present.records.items():
+        if wish.records.get(member) == text:
+            continue
+        before, after = present.record(member), wish.record(member)
+        if before is not None and (after is None or after.seq <= before.seq):
+            found = "be forgotten" if after is None else f"become {after.seq}"
+            raise SequenceError(f"the record of {member} has number {before.seq} and would {found}")
+    return replace(wish, revision=present.revision + 1)
+
+
+def _check_root(present: Publication | None, wish: Publication | None) -> None:
+    """Refuse a root that readers of the present one would take for an older or for the same."""
+    if present is None or wish is None or wish.tree.root == present.tree.root:
+        return
+    old, new = present.tree.seq, wish.tree.seq
+    if new <= old:
+        raise SequenceError(f"another root with number {new} would follow the one with {old}")
+
+
+def encode_state(state: State) -> bytes:
+    """Return the state as JSON, readable by people, with the layout's version in front."""
+    body = _ADAPTER.dump_json(state, indent=2)
+    return b'{\n  "layout": %d,' % LAYOUT + body[1:] + b"\n"
+
+
+def decode_state(data: bytes, source: str) -> tuple[int, State | None]:
+    """Read JSON: the layout, and the state if the layout is this one's.
+
+    Raises:
+        CorruptStateError: it is no such JSON; the message names `source`.
+    """
+    try:
+        document = _DOCUMENT.validate_json(data)
+        layout = document.pop("layout", None)
+        if not isinstance(layout, int) or isinstance(layout, bool) or layout < 1:
+            raise CorruptStateError(f"{source} is no state of a fleet: it names no layout")
+        if layout > LAYOUT:
+            return layout, None
+        return layout, _ADAPTER.validate_json(_DOCUMENT.dump_json(document))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise CorruptStateError(
+            f"{source} is damaged: {where}: {first['msg']}; it holds sequence numbers that must "
+            "never fall, so it is not replaced: bring it back from a copy"
+        ) from error
+
+
+_DOCUMENT: TypeAdapter[dict[str, object]] = TypeAdapter(dict[str, object])
