@@ -13,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, TypeAlias, TypedDict
+from typing import Final, TypeAlias
+
+# Not typing's own: pydantic, which checks states read from disk, wants this one before Python 3.12.
+from typing_extensions import TypedDict
 
 from statusnode.records.tree import SignedTree, TreeError, label_of
 
