@@ -1,0 +1,124 @@
+"""The command `statusd`: flags in, a running node or a clear sentence out.
+
+Exit codes: 0 after a graceful stop or `-version`; 1 when the configuration is wrong or the node
+cannot start; 2 when the flags are wrong. Everything heavy is imported after the flags are read, so
+that a mistake is answered at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from statusnode.cli.flags import (
+    ExtraArgumentsError,
+    FlagError,
+    Flags,
+    HelpRequestError,
+    parse_flags,
+    usage,
+)
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_FLAGS: Final = 2
+
+
+def main() -> None:
+    """Run with the arguments of the process, and end it."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run `statusd` with a command line without its first word; returns the exit code."""
+    try:
+        flags = parse_flags(arguments)
+    except HelpRequestError:
+        _print_error(usage())
+        return EXIT_FLAGS
+    except FlagError as error:
+        _print_error(f"{error}\n{usage()}")
+        return EXIT_FLAGS
+    except ExtraArgumentsError as error:
+        _print_error(f"{error}\n{usage()}")
+        return EXIT_FAILED
+    return _configure_and_start(flags)
+
+
+def _configure_and_start(flags: Flags) -> int:
+    from statusnode.config.errors import ConfigError
+    from statusnode.config.load import Sources, load
+    from statusnode.config.unsupported import unsupported
+    from statusnode.node.logs import LogError, level_of
+
+    sources = Sources(
+        data_dir=flags.dir,
+        network_id=flags.network_id,
+        fleet=flags.fleet,
+        mailserver=flags.mailserver,
+        register=flags.register,
+        files=flags.c,
+        listen_addr=flags.addr,
+        ipc=flags.ipc,
+        ipc_file=flags.ipcfile,
+        log_level=flags.log,
+    )
+    try:
+        loaded = load(sources)
+        level_of(loaded.config.log_level)
+    except ConfigError as error:
+        _complain(error.problems)
+        return EXIT_FAILED
+    except LogError as error:
+        _complain([error])
+        return EXIT_FAILED
+    if flags.version:
+        from statusnode.cli.version import version_text
+
+        # A reader such as head may leave early; that is no error of ours.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        print(version_text(loaded.config))
+        return EXIT_OK
+    problems = [*_unsupported_flags(flags), *unsupported(loaded.config)]
+    if problems:
+        _complain(problems)
+        return EXIT_FAILED
+
+    from statusnode.node.run import Run, run_node
+
+    return run_node(
+        Run(
+            sources=sources,
+            loaded=loaded,
+            metrics_port=flags.metrics_port if flags.metrics else None,
+            recover=flags.recover,
+        )
+    )
+
+
+def _unsupported_flags(flags: Flags) -> list[str]:
+    """Return a sentence for each flag that asks for what this version does not have."""
+    found: list[str] = []
+    if flags.mailserver:
+        found.append(
+            "-mailserver: it means a Whisper mailserver, which this version does not have; for a "
+            "Waku mailserver set WakuConfig.EnableMailServer and WakuConfig.MailServerPassword"
+        )
+    if flags.register:
+        found.append("-register: this version has no discovery; leave the flag away")
+    if flags.pprof:
+        found.append("-pprof: it profiles Go, and this is Python; leave the flag away")
+    if flags.sync_and_exit >= 0:
+        found.append("-sync-and-exit: this version has no Ethereum client; leave the flag away")
+    return found
+
+
+def _complain(problems: Iterable[object]) -> None:
+    for problem in problems:
+        _print_error(f"statusd: {problem}")
+
+
+def _print_error(text: str) -> None:
+    print(text, file=sys.stderr)
