@@ -77,7 +77,7 @@ class Reading:
     def complaints(self) -> Iterator[str]:
         """Say in a sentence each what is missing or wrong."""
         for unread in self.unread:
-            yield f"{unread.link.domain}: {unread.reason}"
+            yield unread.reason
         for tree in self.trees:
             for problem in tree.problems:
                 name = f"{problem.label}.{tree.link.domain}" if problem.label else tree.link.domain
@@ -138,9 +138,8 @@ class TreeReader:
             if link in seen:
                 continue
             if len(seen) == self._limits.max_trees:
-                unread.append(
-                    UnreadTree(link, f"not read: {self._limits.max_trees} trees are enough")
-                )
+                enough = f"{link.domain} is not read: {self._limits.max_trees} trees are enough"
+                unread.append(UnreadTree(link, enough))
                 break
             seen.add(link)
             try:
