@@ -1,0 +1,212 @@
+"""From what was seen to what is said about it: the conditions of a fleet. Pure.
+
+The same for every world: a world that lacks something says so with `Reason.NOT_APPLICABLE` and the
+status Unknown, so that nobody waits for it and nobody believes that it was checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from statusfleet.api.status import ConditionType, Truth
+from statusfleet.plan import Observation, Plan
+from statusfleet.reconcile.reasons import Reason
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class TreeState:
+    """What became of the tree: what is served, and whether it was read back.
+
+    `listed` are the members whose record it holds. `propagated` is None while nobody has read the
+    present tree back through DNS, else whether that worked; `problem` says why something did not.
+    """
+
+    url: str = ""
+    seq: int = 0
+    listed: frozenset[str] = frozenset()
+    published: bool = False
+    propagated: bool | None = None
+    problem: str = ""
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything that conditions speak of."""
+
+    plan: Plan
+    observation: Observation
+    tree: TreeState | None
+    leaving: Mapping[str, float] = field(default_factory=dict)  # name → when it may stop
+    paused: bool = False
+    invalid_edit: str = ""
+    reachability_known: bool = False  # whether this world can tell
+
+    def ready(self, name: str) -> bool:
+        """Whether the member of that name is ready."""
+        member = self.observation.members.get(name)
+        return member is not None and member.ready
+
+    @property
+    def unready(self) -> dict[str, str]:
+        """The wanted members that are not ready, each with what it lacks."""
+        result = {waiting.id.name: waiting.message for waiting in self.plan.waiting}
+        for member in self.plan.members:
+            if not self.ready(member.name):
+                observed = self.observation.members.get(member.name)
+                result[member.name] = (observed.message if observed else "") or "is not ready"
+        return result
+
+    @property
+    def unpublished(self) -> tuple[str, ...]:
+        """The wanted members that should be in the tree and are not."""
+        if self.tree is None or self.plan.tree is None:
+            return ()
+        return tuple(n for n, _ in self.plan.tree.candidates if n not in self.tree.listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One condition, without the times that the status adds."""
+
+    type: ConditionType
+    status: Truth
+    reason: Reason
+    message: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the condition is true."""
+        return self.status == "True"
+
+
+def conditions(situation: Situation) -> tuple[Finding, ...]:
+    """Return every condition, in the order of `ConditionType`."""
+    return (
+        _ready(situation),
+        _addresses(situation),
+        _reachable(situation),
+        _published(situation),
+        _propagated(situation),
+        _canary(situation),
+        _progressing(situation),
+        Finding(ConditionType.UPDATE_PENDING, "False", Reason.UP_TO_DATE),
+        _paused(situation),
+    )
+
+
+def _ready(situation: Situation) -> Finding:
+    kind = ConditionType.READY
+    if situation.unready:
+        text = name_some(situation.unready)
+        return Finding(kind, "False", Reason.MEMBERS_NOT_READY, text)
+    if situation.unpublished:
+        text = f"not in the tree yet: {', '.join(situation.unpublished[:MOST_NAMED])}"
+        return Finding(kind, "False", Reason.NOT_PUBLISHED, text)
+    if situation.invalid_edit:
+        return Finding(kind, "False", Reason.INVALID_EDIT, situation.invalid_edit)
+    return Finding(kind, "True", Reason.ALL_READY)
+
+
+def _addresses(situation: Situation) -> Finding:
+    kind = ConditionType.ADDRESSES_READY
+    waiting = {
+        waiting.id.name: waiting.message
+        for waiting in situation.plan.waiting
+        if waiting.lacks == "address"
+    }
+    if waiting:
+        return Finding(kind, "False", Reason.ADDRESS_MISSING, name_some(waiting))
+    return Finding(kind, "True", Reason.ADDRESSES_KNOWN)
+
+
+def _reachable(situation: Situation) -> Finding:
+    kind = ConditionType.REACHABLE
+    return Finding(
+        kind,
+        "Unknown",
+        Reason.NOT_APPLICABLE,
+        "members listen on this machine's loopback, where nobody else can reach them",
+    )
+
+
+def _published(situation: Situation) -> Finding:
+    kind, tree = ConditionType.TREE_PUBLISHED, situation.tree
+    if tree is None:
+        return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, "the spec names no tree.domain")
+    if tree.refused:
+        return Finding(kind, "False", Reason.SIGNING_REFUSED, tree.problem)
+    if tree.published:
+        return Finding(kind, "True", Reason.PUBLISHED)
+    if tree.problem:
+        return Finding(kind, "False", Reason.SINK_FAILED, tree.problem)
+    return Finding(kind, "False", Reason.WAITING_FOR_MEMBERS, "no member has been ready yet")
+
+
+def _propagated(situation: Situation) -> Finding:
+    kind, tree = ConditionType.TREE_PROPAGATED, situation.tree
+    if tree is None:
+        return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, "the spec names no tree.domain")
+    if tree.propagated:
+        return Finding(kind, "True", Reason.RESOLVED)
+    if tree.propagated is None or not tree.published:
+        text = "the tree was not read back through DNS yet"
+        return Finding(kind, "False", Reason.NOT_RESOLVED_YET, text)
+    return Finding(kind, "False", Reason.WALK_FAILED, tree.problem)
+
+
+def _canary(situation: Situation) -> Finding:
+    kind, verdict = ConditionType.CANARY_PASSING, situation.observation.canary
+    if not situation.plan.canary_enabled:
+        return Finding(kind, "Unknown", Reason.DISABLED, "spec.canary.enabled is false")
+    if verdict is None:
+        return Finding(kind, "Unknown", Reason.NO_VERDICT_YET, "the canary has not finished a run")
+    if verdict.passed:
+        return Finding(kind, "True", Reason.PASSED)
+    return Finding(kind, "False", Reason.FAILED, "; ".join(verdict.failures[:MOST_NAMED]))
+
+
+def _progressing(situation: Situation) -> Finding:
+    kind = ConditionType.PROGRESSING
+    if situation.leaving:
+        text = f"waiting until readers have forgotten {', '.join(sorted(situation.leaving))}"
+        return Finding(kind, "True", Reason.LEAVING, text)
+    if situation.unready:
+        text = f"starting {', '.join(sorted(situation.unready)[:MOST_NAMED])}"
+        return Finding(kind, "True", Reason.STARTING, text)
+    return Finding(kind, "False", Reason.STEADY)
+
+
+def _paused(situation: Situation) -> Finding:
+    kind = ConditionType.PAUSED
+    if situation.paused:
+        return Finding(
+            kind, "True", Reason.PAUSED_BY_SPEC, "spec.paused is true: nothing is changed"
+        )
+    return Finding(kind, "False", Reason.ACTIVE)
+
+
+def missing(findings: tuple[Finding, ...]) -> Iterator[str]:
+    """Yield, in words, what keeps a fleet from being whole: ready, published, read back, proven."""
+    needed = {
+        ConditionType.READY: "not ready",
+        ConditionType.TREE_PUBLISHED: "tree not published",
+        ConditionType.TREE_PROPAGATED: "tree not resolved through DNS",
+        ConditionType.CANARY_PASSING: "canary not passed",
+    }
+    for finding in findings:
+        words = needed.get(finding.type)
+        excused = finding.reason in (Reason.NOT_APPLICABLE, Reason.DISABLED)
+        if words is None or finding.holds or excused:
+            continue
+        yield f"{words}: {finding.message}" if finding.message else words
+
+
+def name_some(problems: Mapping[str, str]) -> str:
+    """Join a sentence for each of the first few problems and say how many more there are."""
+    named = [f"{name}: {problem}" for name, problem in list(problems.items())[:MOST_NAMED]]
+    more = len(problems) - len(named)
+    return "; ".join(named) + (f"; and {more} more" if more else "")

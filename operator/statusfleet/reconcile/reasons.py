@@ -1,0 +1,45 @@
+"""The words that conditions give as their reason: the whole vocabulary, for every world.
+
+A reason is for programs and never changes its meaning; the message beside it is for people.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a condition is as it is."""
+
+    NOT_APPLICABLE = "NotApplicable"  # this world, or this spec, has no such thing
+
+    ALL_READY = "AllReady"  # every member is ready, and published where there is a tree
+    MEMBERS_NOT_READY = "MembersNotReady"  # the message names them
+    NOT_PUBLISHED = "NotPublished"  # all are ready, and the tree does not hold all of them
+    INVALID_EDIT = "InvalidEdit"  # the last edit is refused; the fleet runs by the one before
+
+    ADDRESSES_KNOWN = "AddressesKnown"
+    ADDRESS_MISSING = "AddressMissing"  # the message names members and remedies
+
+    PUBLISHED = "Published"  # every sink holds the tree that was signed last
+    WAITING_FOR_MEMBERS = "WaitingForMembers"  # no member has been ready yet
+    SINK_FAILED = "SinkFailed"
+    SIGNING_REFUSED = "SigningRefused"  # no tree can be made; the message says why
+
+    RESOLVED = "Resolved"  # the tree was read back through DNS, whole and verified
+    NOT_RESOLVED_YET = "NotResolvedYet"
+    WALK_FAILED = "WalkFailed"  # what DNS gives is not what was published
+
+    PASSED = "Passed"
+    FAILED = "Failed"  # the message names legs and members
+    NO_VERDICT_YET = "NoVerdictYet"
+    DISABLED = "Disabled"
+
+    STARTING = "Starting"  # members are being started or restarted
+    LEAVING = "Leaving"  # members wait until readers have forgotten them, then stop
+    STEADY = "Steady"
+
+    UP_TO_DATE = "UpToDate"
+
+    PAUSED_BY_SPEC = "PausedBySpec"
+    ACTIVE = "Active"

@@ -1,0 +1,93 @@
+"""The canary of a fleet on this machine: its file, its process, the lines that it writes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from statusfleet.plan import CanaryVerdict
+from statusfleet.store import FolderStore
+from statusfleet.worlds.processes.child import Program
+from statusfleet.worlds.processes.confidential import write_if_changed
+from statusfleet.worlds.processes.supervisor import Supervisor
+from statusfleet.worlds.protocol import CanaryWish
+from statusnode.crypto.keys import PrivateKey
+from statusnode.records.enode import Enode
+
+NAME: Final = "canary"
+_MODULE: Final = "statusfleet.canary"
+
+
+class CanaryRunner:
+    """Runs the canary under the supervisor and remembers its last verdict."""
+
+    def __init__(
+        self, supervisor: Supervisor, store: FolderStore, changed: Callable[[], None]
+    ) -> None:
+        self.verdict: CanaryVerdict | None = None
+        self.last_line: Mapping[str, Any] = {}
+        self._supervisor = supervisor
+        self._store = store
+        self._changed = changed
+        self._key: PrivateKey | None = None
+
+    async def key(self) -> PrivateKey:
+        """Return the canary's key, made once.
+
+        Raises:
+            StoreError: it cannot be read or written.
+        """
+        if self._key is None:
+            self._key = await self._store.ensure_canary_key()
+        return self._key
+
+    async def run(self, wish: CanaryWish | None) -> None:
+        """Keep a canary running that does as told; None stops it.
+
+        Raises:
+            StoreError: its file cannot be written.
+        """
+        if wish is None:
+            await self._supervisor.stop([NAME])
+            self.verdict, self.last_line = None, {}
+            return
+        path = self._store.path / "canary.json"
+        text = _config(wish, await self.key())
+        await asyncio.to_thread(write_if_changed, path, text)
+        log = self._store.path / "canary.log"
+        self._supervisor.run(Program(NAME, _MODULE, (str(path),), log), self._take_line)
+
+    def _take_line(self, line: bytes) -> None:
+        try:
+            found = json.loads(line)
+            self.verdict = CanaryVerdict(
+                passed=found["passed"] is True,
+                finished_at=float(found["finishedAt"]),
+                latency_ms=found["latencyMs"],
+                failures=tuple(str(failure) for failure in found["failures"]),
+            )
+        except (ValueError, TypeError, KeyError):
+            return  # not a verdict: its program does not write such lines
+        self.last_line = found
+        self._changed()
+
+
+def _config(wish: CanaryWish, key: PrivateKey) -> bytes:
+    return json.dumps(
+        {
+            "nodeKey": key.data.hex(),
+            "relayers": _targets(wish.relayers),
+            "mailservers": _targets(wish.mailservers),
+            "intervalSeconds": wish.interval_seconds,
+            "timeoutSeconds": wish.timeout_seconds,
+            "minPow": wish.min_pow,
+            "mailPassword": wish.mail_password.get_secret_value(),
+        },
+        indent=2,
+    ).encode()
+
+
+def _targets(members: tuple[tuple[str, Enode], ...]) -> list[dict[str, str]]:
+    return [{"name": name, "enode": str(enode)} for name, enode in members]

@@ -1,0 +1,84 @@
+"""Keys and ports of members on this machine: made once, then read back from the data folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from pydantic import SecretStr
+
+import statusnode
+from statusfleet.api.fleet import StatusFleet
+from statusfleet.plan import Endpoint, MemberId, Seat
+from statusfleet.store import CorruptKeyError, FolderError, FolderStore
+from statusfleet.worlds.processes.errors import WorldError
+from statusfleet.worlds.processes.ports import HOST, PortHolder
+from statusnode.crypto.keys import KeyFormatError, PrivateKey
+
+Secrets = Mapping[tuple[str, str], SecretStr]
+"""Values of the Secrets that stand beside the manifest, by name and key."""
+
+STATUSD: Final = "statusnode.cli.main"
+_PORTS: Final = ("p2p", "rpc", "metrics")
+
+
+class SeatMaker:
+    """Gives members their keys and seats."""
+
+    def __init__(self, store: FolderStore, holder: PortHolder) -> None:
+        self._store = store
+        self._holder = holder
+        self._own: dict[str, PrivateKey] = {}
+
+    async def seats(self, members: tuple[MemberId, ...]) -> dict[str, Seat]:
+        """Return every member's seat by name, with ports as they were chosen the first time.
+
+        Raises:
+            WorldError: no port is free.
+            StoreError: the memory cannot be read or written.
+        """
+        state = await self._store.read()
+        ports = dict(state.ports)
+        for member in members:
+            for use in _PORTS:
+                kept = ports.get(f"{member.name}/{use}")
+                if kept:
+                    self._holder.hold(kept)
+                else:
+                    ports[f"{member.name}/{use}"] = self._holder.choose()
+        if ports != state.ports:
+            await self._store.write(replace(state, ports=ports))
+        return {member.name: self._seat(member.name, ports) for member in members}
+
+    def _seat(self, name: str, ports: Mapping[str, int]) -> Seat:
+        p2p, rpc, metrics = (Endpoint(HOST, ports[f"{name}/{use}"]) for use in _PORTS)
+        folder = str(self._store.member_folder(name))
+        # The metrics port is a flag of the program, and with it a matter of its start.
+        program = f"{STATUSD} {statusnode.__version__} metrics {metrics.tcp}"
+        return Seat(p2p, rpc, metrics, folder, program)
+
+    async def key(self, fleet: StatusFleet, member: MemberId, secrets: Secrets) -> PrivateKey:
+        """Return the member's key: the one that the manifest gives it, or its own, made once.
+
+        Raises:
+            WorldError: there is a key and it cannot be used, or the Secret is not there.
+        """
+        role = next(role for role in fleet.spec.roles.present() if role.role == member.role)
+        reference = role.override(member.ordinal).node_key_secret
+        try:
+            if reference is None:
+                if member.name not in self._own:
+                    self._own[member.name] = await self._store.ensure_member_key(member.name)
+                return self._own[member.name]
+            value = secrets.get((reference.name, reference.key))
+            if value is None:
+                raise WorldError(
+                    f"its node key should be key {reference.key} of Secret {reference.name}, "
+                    "which is not in the manifest"
+                )
+            return PrivateKey.from_hex(value.get_secret_value())
+        except KeyFormatError as error:
+            raise WorldError(f"its node key cannot be used: {error}") from None
+        except (CorruptKeyError, FolderError) as error:
+            raise WorldError(str(error)) from error

@@ -1,0 +1,64 @@
+"""What `reconcile` asks of a world, whichever it is.
+
+A world is told what should exist and tells what it sees; it decides nothing. Every call may be
+repeated: applying an equal plan writes nothing and starts nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from statusfleet.api.fleet import StatusFleet
+from statusfleet.plan import Observation, Plan
+from statusnode.records.enode import Enode
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryWish:
+    """What the canary should do: which members by name, how often, within which time."""
+
+    relayers: tuple[tuple[str, Enode], ...]
+    mailservers: tuple[tuple[str, Enode], ...]
+    interval_seconds: float
+    timeout_seconds: float
+    min_pow: float
+    mail_password: SecretStr = field(repr=False)
+
+
+class World(Protocol):
+    """Where members run."""
+
+    async def observe(self, fleet: StatusFleet) -> Observation:
+        """Tell what is there, after making the keys and seats that `fleet` wants and lacks.
+
+        A member that cannot be given what it lacks is told of with the reason in its message.
+
+        Raises:
+            StoreError: the fleet's memory cannot be used at all.
+        """
+        ...
+
+    async def apply(self, plan: Plan) -> None:
+        """Bring the plan's members about: new ones started, changed ones told or restarted.
+
+        Does not wait for them to be ready; that is seen by a later `observe`.
+
+        Raises:
+            StoreError: the fleet's memory cannot be written.
+        """
+        ...
+
+    async def prune(self, plan: Plan) -> None:
+        """Stop the members that the plan names as removed; their identities and data are kept."""
+        ...
+
+    async def probe(self, wish: CanaryWish | None) -> None:
+        """Have the canary run as told, or (None) not at all.
+
+        Raises:
+            StoreError: the fleet's memory cannot be written.
+        """
+        ...
