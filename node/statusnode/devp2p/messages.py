@@ -119,10 +119,8 @@ def parse_disconnect(payload: bytes) -> int:
 
 def describe_reason(reason: int) -> str:
     """Say a reason in words, as a log line or a peer event shows it."""
-    try:
-        return _TEXTS[DisconnectReason(reason)]
-    except ValueError:
-        return f"unknown disconnect reason {reason}"
+    known = known_reason(reason)
+    return f"unknown disconnect reason {reason}" if known is None else _TEXTS[known]
 
 
 _TEXTS: Final = {
@@ -140,3 +138,9 @@ _TEXTS: Final = {
     DisconnectReason.READ_TIMEOUT: "read timeout",
     DisconnectReason.SUBPROTOCOL_ERROR: "subprotocol error",
 }
+_KNOWN: Final = frozenset(map(int, DisconnectReason))
+
+
+def known_reason(reason: int | None) -> DisconnectReason | None:
+    """Return a reason as what it is, or None where it is none that the specification knows."""
+    return DisconnectReason(reason) if reason in _KNOWN else None
