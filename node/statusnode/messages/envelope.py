@@ -43,6 +43,9 @@ class Envelope:
     ttl: int
     """Seconds from its sending to `expiry`."""
     topic: bytes
+    _start: int  # where the data starts in `raw`
+    _nonce_at: int  # where the nonce's RLP starts: behind the data
+    _pow: float
 
     @classmethod
     def parse(cls, raw: bytes, identity: bytes | None = None) -> Envelope:
