@@ -7,13 +7,14 @@ status Unknown, so that nobody waits for it and nobody believes that it was chec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Final
 
 from statusfleet.api.status import ConditionType, Truth
 from statusfleet.plan import Observation, Plan
 from statusfleet.reconcile.reasons import Reason
 
-MOST_NAMED = 5
+MOST_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,9 @@ class Situation:
     plan: Plan
     observation: Observation
     tree: TreeState | None
-    leaving: Mapping[str, float] = field(default_factory=dict)  # name → when it may stop
+    leaving: frozenset[str] = frozenset()
     paused: bool = False
     invalid_edit: str = ""
-    reachability_known: bool = False  # whether this world can tell
 
     def ready(self, name: str) -> bool:
         """Whether the member of that name is ready."""
@@ -57,7 +57,8 @@ class Situation:
         for member in self.plan.members:
             if not self.ready(member.name):
                 observed = self.observation.members.get(member.name)
-                result[member.name] = (observed.message if observed else "") or "is not ready"
+                message = observed.message if observed is not None else ""
+                result[member.name] = message or "is being started"
         return result
 
     @property
@@ -88,7 +89,7 @@ def conditions(situation: Situation) -> tuple[Finding, ...]:
     return (
         _ready(situation),
         _addresses(situation),
-        _reachable(situation),
+        _REACHABLE,
         _published(situation),
         _propagated(situation),
         _canary(situation),
@@ -123,14 +124,12 @@ def _addresses(situation: Situation) -> Finding:
     return Finding(kind, "True", Reason.ADDRESSES_KNOWN)
 
 
-def _reachable(situation: Situation) -> Finding:
-    kind = ConditionType.REACHABLE
-    return Finding(
-        kind,
-        "Unknown",
-        Reason.NOT_APPLICABLE,
-        "members listen on this machine's loopback, where nobody else can reach them",
-    )
+_REACHABLE: Final = Finding(
+    ConditionType.REACHABLE,
+    "Unknown",
+    Reason.NOT_APPLICABLE,
+    "members listen on this machine's loopback, where nobody else can reach them",
+)
 
 
 def _published(situation: Situation) -> Finding:

@@ -38,6 +38,7 @@ class World(Protocol):
 
         Raises:
             StoreError: the fleet's memory cannot be used at all.
+            WorldError: no ports are left to give.
         """
         ...
 

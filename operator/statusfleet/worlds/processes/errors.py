@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-
-class WorldError(Exception):
-    """The processes world cannot do what was asked; the message says why."""
+from statusfleet.worlds.errors import WorldError
 
 
 class PortTakenError(WorldError):

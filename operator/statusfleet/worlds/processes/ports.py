@@ -16,7 +16,8 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from statusfleet.worlds.processes.errors import PortTakenError, WorldError
+from statusfleet.worlds.errors import WorldError
+from statusfleet.worlds.processes.errors import PortTakenError
 
 HOST: Final = "127.0.0.1"
 _LOWEST: Final = 20_000

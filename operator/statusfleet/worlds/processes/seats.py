@@ -12,7 +12,7 @@ import statusnode
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.plan import Endpoint, MemberId, Seat
 from statusfleet.store import CorruptKeyError, FolderError, FolderStore
-from statusfleet.worlds.processes.errors import WorldError
+from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.processes.ports import HOST, PortHolder
 from statusnode.crypto.keys import KeyFormatError, PrivateKey
 

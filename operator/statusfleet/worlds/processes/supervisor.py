@@ -16,9 +16,9 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
+from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.processes.backoff import Backoff, BackoffPolicy
 from statusfleet.worlds.processes.child import Process, Program, Starter, describe_end
-from statusfleet.worlds.processes.errors import WorldError
 
 
 class Phase(Enum):

@@ -28,11 +28,11 @@ from statusfleet.plan import (
     desired_members,
 )
 from statusfleet.store import FolderStore
+from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.processes import logfile
 from statusfleet.worlds.processes.canary import NAME, CanaryRunner
 from statusfleet.worlds.processes.child import Program, start
 from statusfleet.worlds.processes.confidential import write_if_changed
-from statusfleet.worlds.processes.errors import WorldError
 from statusfleet.worlds.processes.monitor import Monitor
 from statusfleet.worlds.processes.ports import PortHolder
 from statusfleet.worlds.processes.probe import Health, ask
@@ -263,4 +263,4 @@ def _problem(state: ChildState | None, health: Health | None) -> str:
         return ""
     if state.phase is Phase.RUNNING and health is not None:
         return "" if health.ready else health.reason
-    return state.problem or "is being started"
+    return state.problem

@@ -1,0 +1,202 @@
+"""One pass over one fleet: observe, plan, apply, publish, prune, probe, report.
+
+Level-triggered: a pass looks at everything and depends on no event; any of them may be lost,
+repeated or late, and a pass that is cut off anywhere is made good by the next. What is kept between
+passes is only what no observation can tell (who is on the way out, whether the fleet has settled).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from statusfleet.api.fleet import StatusFleet
+from statusfleet.plan import Observation, Plan, make_plan
+from statusfleet.reconcile.conditions import Finding, Situation, TreeState, conditions
+from statusfleet.reconcile.departures import Departures
+from statusfleet.reconcile.probing import canary_wish, may_start
+from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.settling import Settling
+from statusfleet.store import Store, StoreError
+from statusfleet.tree.membership import Candidate, Membership, choose_members
+from statusfleet.worlds.protocol import World
+from statusnode.crypto.keys import KeyFormatError, PrivateKey
+from statusnode.records.enr import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a pass saw and did. `next_look` is when the next one is due at the latest, if at all.
+
+    `leaving` says by name when a dropped member may stop; times are unix seconds.
+    """
+
+    plan: Plan
+    observation: Observation
+    tree: TreeState | None
+    findings: tuple[Finding, ...]
+    leaving: Mapping[str, float | None] = field(default_factory=dict)
+    next_look: float | None = None
+
+
+class TreeKeyError(Exception):
+    """The key that should sign the tree is not there, or is none."""
+
+
+class Reconciler:
+    """Brings one fleet to what its spec says, a pass at a time."""
+
+    def __init__(
+        self,
+        world: World,
+        trees: TreeKeeper,
+        store: Store,
+        now: Callable[[], float],
+        *,
+        grace_seconds: float,
+    ) -> None:
+        """Take the seams, and how long an unready member stays in the tree."""
+        self._world = world
+        self._trees = trees
+        self._store = store
+        self._now = now
+        self._grace_seconds = grace_seconds
+        self._departures = Departures()
+        self._settling = Settling()
+        self._records: dict[str, Record | None] = {}
+        self._probing = False
+
+    async def reconcile(self, fleet: StatusFleet, invalid_edit: str = "") -> Report:
+        """Make one pass; `invalid_edit` says what is wrong with a newer spec that is not used.
+
+        Raises:
+            StoreError: the fleet's memory cannot be read or written.
+            WorldError: the world cannot give members what they need.
+        """
+        observation = await self._world.observe(fleet)
+        plan = make_plan(fleet, observation)
+        self._records.update((member.name, member.record) for member in plan.members)
+        await self._trees.recall()
+        if fleet.spec.paused:
+            return self._report(plan, observation, self._seen_tree(), (), {}, True, invalid_edit)
+        await self._world.apply(plan)
+        tree, times = await self._publish(fleet, plan, observation)
+        leaving = await self._prune(plan)
+        await self._probe(fleet, plan, observation)
+        return self._report(plan, observation, tree, times, leaving, False, invalid_edit)
+
+    def _report(
+        self,
+        plan: Plan,
+        observation: Observation,
+        tree: TreeState | None,
+        times: tuple[float | None, ...],
+        leaving: Mapping[str, float | None],
+        paused: bool,
+        invalid_edit: str,
+    ) -> Report:
+        situation = Situation(plan, observation, tree, frozenset(leaving), paused, invalid_edit)
+        moments = [time for time in (*times, *leaving.values()) if time is not None]
+        return Report(
+            plan=plan,
+            observation=observation,
+            tree=tree,
+            findings=conditions(situation),
+            leaving=leaving,
+            next_look=min(moments, default=None),
+        )
+
+    async def _publish(
+        self, fleet: StatusFleet, plan: Plan, observation: Observation
+    ) -> tuple[TreeState | None, tuple[float | None, ...]]:
+        """Publish what belongs into the tree; return its state and when to look again."""
+        if plan.tree is None:
+            return None, ()
+        try:
+            key = await self._tree_key(fleet, observation)
+        except (TreeKeyError, StoreError) as error:
+            return TreeState(problem=str(error), refused=True), ()
+        held_until = self._settling.deadline(plan, observation, self._now())
+        membership = self._choose(plan, observation)
+        records = membership.records if held_until is None else None
+        state = await self._trees.publish(plan.tree, records, key)
+        publication = self._trees.publication
+        expiry = publication.next_expiry if publication else None
+        return self._with_listed(state), (held_until, membership.next_change, expiry)
+
+    def _choose(self, plan: Plan, observation: Observation) -> Membership:
+        now = self._now()
+        listed = self._trees.listed(self._records)
+        candidates = []
+        for member in plan.members:
+            observed = observation.members[member.name]
+            since = observed.unready_since if observed.unready_since is not None else now
+            unready = None if observed.ready else since
+            candidates.append(
+                Candidate(member.name, member.record, listed.get(member.name), unready)
+            )
+        return choose_members(candidates, now=now, grace_seconds=self._grace_seconds)
+
+    def _seen_tree(self) -> TreeState | None:
+        publication = self._trees.publication
+        if publication is None:
+            return None
+        tree = publication.tree
+        return self._with_listed(TreeState(url=tree.url, seq=tree.seq, published=True))
+
+    def _with_listed(self, state: TreeState) -> TreeState:
+        return replace(state, listed=self._listed)
+
+    @property
+    def _listed(self) -> frozenset[str]:
+        """The members, dropped ones too, whose records are in the published tree."""
+        return frozenset(self._trees.listed(self._records))
+
+    async def _prune(self, plan: Plan) -> dict[str, float | None]:
+        """Stop the dropped members whose time has come; return the others with their time."""
+        now = self._now()
+        leaving = self._departures.update(
+            plan.removed,
+            self._listed if plan.tree is not None else frozenset(),
+            now=now,
+            root_ttl_seconds=plan.tree.root_ttl_seconds if plan.tree is not None else 0,
+        )
+        due = tuple(name for name, when in leaving.items() if when is not None and when <= now)
+        if due:
+            await self._world.prune(replace(plan, removed=due))
+            for name in due:
+                self._records.pop(name, None)
+        return {name: when for name, when in leaving.items() if name not in due}
+
+    async def _probe(self, fleet: StatusFleet, plan: Plan, observation: Observation) -> None:
+        if not plan.canary_enabled:
+            self._probing = False
+            await self._world.probe(None)
+            return
+        wish = canary_wish(fleet, plan, observation)
+        self._probing = self._probing or (
+            wish is not None and may_start(plan, observation, self._listed)
+        )
+        if self._probing and wish is not None:
+            await self._world.probe(wish)
+
+    async def _tree_key(self, fleet: StatusFleet, observation: Observation) -> PrivateKey:
+        """Return the key that signs the tree: the manifest's, or one that was made once.
+
+        Raises:
+            TreeKeyError: the Secret that should hold it does not.
+            StoreError: it cannot be read or written.
+        """
+        source = fleet.spec.tree.signing_key if fleet.spec.tree is not None else None
+        if source is None:
+            return await self._store.ensure_tree_key()
+        name, key = source.secret_key_ref.name, source.secret_key_ref.key
+        value = observation.secrets.get((name, key))
+        if value is None:
+            raise TreeKeyError(
+                f"the tree's signing key should be key {key} of Secret {name}, which is not there"
+            )
+        try:
+            return PrivateKey.from_hex(value.get_secret_value())
+        except KeyFormatError as error:
+            raise TreeKeyError(f"key {key} of Secret {name} cannot sign a tree: {error}") from None
