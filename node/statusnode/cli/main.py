@@ -86,16 +86,11 @@ def _configure_and_start(flags: Flags) -> int:
         _complain(problems)
         return EXIT_FAILED
 
+    from statusnode.node.node import Options
     from statusnode.node.run import Run, run_node
 
-    return run_node(
-        Run(
-            sources=sources,
-            loaded=loaded,
-            metrics_port=flags.metrics_port if flags.metrics else None,
-            recover=flags.recover,
-        )
-    )
+    metrics_port = flags.metrics_port if flags.metrics else None
+    return run_node(Run(sources, loaded, Options(metrics_port, flags.recover)))
 
 
 def _unsupported_flags(flags: Flags) -> list[str]:

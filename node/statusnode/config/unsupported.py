@@ -6,10 +6,14 @@ refuses to start, names the key, and says what to do. Not consulted under `-vers
 
 from __future__ import annotations
 
-from statusnode.config.errors import Problem
+from typing import Final
+
+from statusnode.config.errors import ConfigError, Problem
 from statusnode.config.model import NodeConfig
 
-_PORTS = range(2**16)
+_PORTS: Final = range(2**16)
+# What a packet of the protocol may hold at most (Waku VAC-6).
+_LARGEST_MESSAGE: Final = 10 * 1024 * 1024
 
 
 def unsupported(config: NodeConfig) -> list[Problem]:
@@ -20,6 +24,17 @@ def unsupported(config: NodeConfig) -> list[Problem]:
         *_services(config),
         *_numbers(config),
     ]
+
+
+def refuse_unsupported(config: NodeConfig) -> None:
+    """Let a configuration pass that a node of this version can be.
+
+    Raises:
+        ConfigError: it cannot; every reason is in it.
+    """
+    problems = unsupported(config)
+    if problems:
+        raise ConfigError(problems)
 
 
 def _protocols(config: NodeConfig) -> list[Problem]:
@@ -118,4 +133,7 @@ def _numbers(config: NodeConfig) -> list[Problem]:
     ]
     if config.http_port not in _PORTS:
         found.append(Problem("HTTPPort", f"must be a port, 0 to 65535, and is {config.http_port}"))
+    if waku.max_message_size > _LARGEST_MESSAGE:
+        text = f"must be at most {_LARGEST_MESSAGE} bytes, and is {waku.max_message_size}"
+        found.append(Problem("WakuConfig.MaxMessageSize", text))
     return found

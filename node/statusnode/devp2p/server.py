@@ -110,7 +110,7 @@ class Server:
             )
             self._address = self._listener.address
         self._runner = asyncio.create_task(self._run(), name="devp2p server")
-        _log.info("Started P2P networking self=%s", self.self_enode)
+        _log.info("Started P2P networking", extra={"self": str(self.self_enode)})
 
     async def wait(self) -> None:
         """Wait until the server has stopped; an error that ended it is raised here."""

@@ -17,8 +17,8 @@ STATUSD = os.environ.get("STATUSD", "")
 ISOLATED = ("unshare", "-rn", STATUSD)
 
 pytestmark = [
-    pytest.mark.skipif(not STATUSD, reason="STATUSD is not set (a statusd 0.68.4)"),
-    pytest.mark.skipif(not shutil.which("unshare"), reason="unshare is not installed"),
+    pytest.mark.skipif(not STATUSD, reason="needs STATUSD: the path of a statusd 0.68.4"),
+    pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare: of util-linux"),
 ]
 
 FILES = {

@@ -1,0 +1,86 @@
+"""Serves `/metrics`, `/health` and `/ready` over plain HTTP.
+
+`/health` says whether the process should live: 200 while peers can reach it, else 503. `/ready`
+says whether it should be counted on: 200, or 503 with a line for each thing that is missing. What
+is served is asked of callables at each request; nothing is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from statusnode.metrics.text import CONTENT_TYPE, Family, page
+
+_SHUTDOWN_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the answers come from."""
+
+    families: Callable[[], Iterable[Family]]
+    healthy: Callable[[], bool]
+    missing: Callable[[], Sequence[str]]
+    """What keeps the node from being ready, in words; nothing when it is."""
+
+
+class MetricsServer:
+    """The HTTP server; `start` and `stop` it once."""
+
+    def __init__(self, host: str, port: int, sources: Sources) -> None:
+        """Prepare to listen; an empty host is every address, port 0 any free one."""
+        self._host = host or None
+        self._port = port
+        self._sources = sources
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._port
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address is taken or none of this machine's.
+        """
+        application = web.Application()
+        application.router.add_get("/metrics", self._metrics)
+        application.router.add_get("/health", self._health)
+        application.router.add_get("/ready", self._ready)
+        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, self._host, self._port, shutdown_timeout=_SHUTDOWN_SECONDS)
+            await site.start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        self._port = runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close; requests under way get a second."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        text = page(self._sources.families())
+        return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        if self._sources.healthy():
+            return web.Response(text="OK")
+        return web.Response(status=503, text="the P2P listener is closed\n")
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        missing = self._sources.missing()
+        if missing:
+            return web.Response(status=503, text="".join(f"{line}\n" for line in missing))
+        return web.Response(text="ready\n")
