@@ -90,12 +90,8 @@ class Duration:
     def __get_pydantic_core_schema__(
         cls, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        text = core_schema.no_info_after_validator_function(
-            _from_text, core_schema.str_schema(strict=True)
-        )
-        return core_schema.json_or_python_schema(
-            json_schema=text,
-            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), text]),
+        return core_schema.no_info_plain_validator_function(
+            _from_value,
             serialization=core_schema.plain_serializer_function_ser_schema(
                 str, return_schema=core_schema.str_schema()
             ),
@@ -108,9 +104,13 @@ class Duration:
         return {"type": "string", "maxLength": MAX_TEXT, "x-text": "duration"}
 
 
-def _from_text(text: str) -> Duration:
+def _from_value(value: object) -> Duration:
+    if isinstance(value, Duration):
+        return value
     try:
-        return Duration.parse(text)
+        if not isinstance(value, str):
+            raise DurationError(SENTENCE)
+        return Duration.parse(value)
     except DurationError as error:
         raise PydanticCustomError("duration", "{sentence}", {"sentence": str(error)}) from error
 

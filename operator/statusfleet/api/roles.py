@@ -8,7 +8,7 @@ from pydantic import Field
 
 from statusfleet.api.duration import Duration
 from statusfleet.api.exposure import Address, Expose
-from statusfleet.api.model import Model, SecretKeyRef, SecretSource
+from statusfleet.api.model import Maybe, Model, SecretKeyRef, SecretSource, entries
 from statusfleet.api.template import FreeObject, Resources, Template
 from statusfleet.api.text import ObjectName, Quantity
 
@@ -34,7 +34,9 @@ class Storage(Model):
 
     size: Quantity = "1Gi"
     """Size of the volume; it may grow, never shrink."""
-    storage_class_name: ObjectName | None = None
+    storage_class_name: Annotated[
+        ObjectName | None, Field(json_schema_extra={"nullable": True})
+    ] = None
     """Storage class; absent means the cluster's default."""
     retention_policy: RetentionPolicy = RetentionPolicy()
     """What becomes of the volume when its member or the fleet goes."""
@@ -56,9 +58,9 @@ class MemberOverride(Model):
 
     ordinal: Ordinal
     """Which member: 0 is the first."""
-    node_key_secret: SecretKeyRef | None = None
+    node_key_secret: Maybe[SecretKeyRef] = None
     """Node key to adopt, as 64 hex digits; read only. Absent means a key made once and kept."""
-    address: Address | None = None
+    address: Maybe[Address] = None
     """Address that the member advertises."""
     disabled: bool = False
     """Leave this member out, and keep its identity and its volume."""
@@ -66,13 +68,7 @@ class MemberOverride(Model):
 
 Members = Annotated[
     tuple[MemberOverride, ...],
-    Field(
-        max_length=100,
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["ordinal"],
-        },
-    ),
+    entries(100, key="ordinal"),
 ]
 
 
@@ -85,7 +81,7 @@ class RoleSpec(Model):
     """How many members."""
     expose: Expose = Expose()
     """How the world reaches the members."""
-    storage: Storage | None = None
+    storage: Maybe[Storage] = None
     """Volume of a member; absent means none that lasts."""
     resources: Resources = Resources()
     """Requests and limits of the members' containers."""
@@ -153,30 +149,30 @@ class Mailserver(NodeRoleSpec):
 
     role: ClassVar[RoleName] = "mailserver"
 
-    storage: Storage | None = Storage()
+    storage: Maybe[Storage] = Storage()
     """Volume of a member's archive."""
     max_peers: Annotated[int, Field(ge=0, le=100_000)] = 5000
     """How many peers a member takes; peers of the fleet itself come on top."""
     retention_days: Annotated[int, Field(ge=0, le=36_500)] = 30
     """Days after which an archived envelope is removed; 0 keeps all."""
-    password: SecretSource | None = None
+    password: Maybe[SecretSource] = None
     """Password of mail requests; absent means the protocol's public one, status-offline-inbox."""
     rate_limit: Duration = Duration(10**9)
     """Shortest time between two requests of one peer, counted in whole seconds; 0s for none."""
-    database: Database | None = None
+    database: Maybe[Database] = None
     """Shared database; absent means SQLite on the member's volume."""
 
 
 class Roles(Model):
     """The roles of the fleet; at least one has a member."""
 
-    bootstrap: Bootstrap | None = None
+    bootstrap: Maybe[Bootstrap] = None
     """Bootstrap nodes."""
-    relayer: Relayer | None = None
+    relayer: Maybe[Relayer] = None
     """Relayers."""
-    rendezvous: Rendezvous | None = None
+    rendezvous: Maybe[Rendezvous] = None
     """Rendezvous servers."""
-    mailserver: Mailserver | None = None
+    mailserver: Maybe[Mailserver] = None
     """Mailservers."""
 
     def present(self) -> tuple[RoleSpec, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from statusfleet.api.duration import Duration
-from statusfleet.api.model import Model
+from statusfleet.api.model import Maybe, Model, entries
 from statusfleet.api.roles import RoleName, Roles
 from statusfleet.api.text import (
     DnsLabel,
@@ -20,7 +20,7 @@ from statusfleet.api.text import (
 )
 from statusfleet.api.tree import TreeSpec
 
-Enodes = Annotated[tuple[EnodeURL, ...], Field(max_length=100)]
+Enodes = Annotated[tuple[EnodeURL, ...], entries(100)]
 
 
 class Image(Model):
@@ -34,7 +34,7 @@ class Image(Model):
     """Digest; with one, the tag is for people only."""
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When the image is pulled."""
-    pull_secrets: Annotated[tuple[ObjectName, ...], Field(max_length=8)] = ()
+    pull_secrets: Annotated[tuple[ObjectName, ...], entries(8)] = ()
     """Secrets for the registry."""
 
 
@@ -61,7 +61,7 @@ class Canary(Model):
 class Rollout(Model):
     """How a change that restarts members goes through the fleet."""
 
-    order: Annotated[tuple[RoleName, ...], Field(max_length=4)] = (
+    order: Annotated[tuple[RoleName, ...], entries(4)] = (
         "relayer",
         "mailserver",
         "rendezvous",
@@ -88,9 +88,9 @@ class Deletion(Model):
 class FleetSpec(Model):
     """What the fleet should be. The smallest spec is `roles: {relayer: {replicas: 2}}`."""
 
-    fleet_name: FleetName | None = None
+    fleet_name: Maybe[FleetName] = None
     """Name as fleets.json and clients call it, such as eth.prod; absent means the object's."""
-    datacenter: DnsLabel | None = None
+    datacenter: Maybe[DnsLabel] = None
     """Place of the fleet, for the host names of fleets.json."""
     image: Image = Image()
     """Container image of the members."""
@@ -100,7 +100,7 @@ class FleetSpec(Model):
     """The fleet's members by role."""
     peers: Peers = Peers()
     """Nodes beyond the fleet's own."""
-    tree: TreeSpec | None = None
+    tree: Maybe[TreeSpec] = None
     """The signed list of nodes; absent means none."""
     canary: Canary = Canary()
     """The fleet's probe."""

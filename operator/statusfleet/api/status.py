@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from statusfleet.api.model import Model
+from statusfleet.api.model import Model, entries
 from statusfleet.api.roles import RoleName
 
 MAX_MEMBERS = 200
@@ -128,7 +128,7 @@ class TreeStatus(Model):
     """When the root was last moved."""
     propagated_at: Time | None = None
     """When every authoritative server was first seen with it."""
-    sinks: Annotated[tuple[SinkStatus, ...], Field(max_length=8)] = ()
+    sinks: Annotated[tuple[SinkStatus, ...], entries(8)] = ()
     """Each sink's own status."""
 
 
@@ -141,13 +141,7 @@ class FleetStatus(Model):
     """The conditions in one word, for people."""
     conditions: Annotated[
         tuple[Condition, ...],
-        Field(
-            max_length=16,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
-        ),
+        entries(16, key="type"),
     ] = ()
     """Conditions."""
     ready: Annotated[str, Field(max_length=16)] | None = None
@@ -158,13 +152,7 @@ class FleetStatus(Model):
     """Counts by role."""
     members: Annotated[
         tuple[MemberStatus, ...],
-        Field(
-            max_length=MAX_MEMBERS,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
-        ),
+        entries(MAX_MEMBERS, key="name"),
     ] = ()
     """The first 200 members; `kubectl statusfleet nodes` lists all."""
     tree: TreeStatus | None = None

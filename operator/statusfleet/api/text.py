@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated, Any, Final
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -68,6 +69,12 @@ class TextFormat:
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _BYTE: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"({_BYTE}\.){{3}}{_BYTE}"
+
+PRIVATE_IPV4: Final = re.compile(
+    r"^(0|10|127|169\.254|192\.168|172\.(1[6-9]|2[0-9]|3[01])|"
+    r"100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7]))\."
+)
+"""Addresses that mean nothing outside: this host, loopback, link-local, private, carrier's NAT."""
 
 _FORMATS: Final = (
     TextFormat(
@@ -167,10 +174,28 @@ _FORMATS: Final = (
         "must be an image's digest: sha256: and 64 hex digits",
         min_length=0,
     ),
+    TextFormat("mail", 254, r"^[^@\s\x00-\x1f]+@[-.a-zA-Z0-9]+$", "must be a mail address"),
     TextFormat("text", 1024, r"^[^\x00-\x1f]*$", "must be one line of text", min_length=0),
     TextFormat("duration", duration.MAX_TEXT, duration.PATTERN, duration.SENTENCE),
 )
 FORMATS: Final = {text_format.name: text_format for text_format in _FORMATS}
+
+_QUANTITY: Final = re.compile(r"^([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)$")
+_FACTORS: Final = {
+    "m": Fraction(1, 1000),
+    "": Fraction(1),
+    **{unit: Fraction(1000**power) for power, unit in enumerate("kMGTPE", start=1)},
+    **{f"{unit}i": Fraction(1024**power) for power, unit in enumerate("KMGTPE", start=1)},
+}
+
+
+def quantity(text: str) -> Fraction:
+    """Return the amount that a text of the format `quantity` means."""
+    found = _QUANTITY.match(text)
+    if found is None:
+        raise ValueError(FORMATS["quantity"].sentence)
+    return Fraction(found[1]) * _FACTORS[found[2]]
+
 
 DnsLabel = Annotated[str, FORMATS["dns-label"]]
 DnsName = Annotated[str, FORMATS["dns-name"]]
@@ -189,4 +214,5 @@ HostPort = Annotated[str, FORMATS["host-port"]]
 ImageRepository = Annotated[str, FORMATS["image-repository"]]
 ImageTag = Annotated[str, FORMATS["image-tag"]]
 ImageDigest = Annotated[str, FORMATS["image-digest"]]
+MailAddress = Annotated[str, FORMATS["mail"]]
 Line = Annotated[str, FORMATS["text"]]

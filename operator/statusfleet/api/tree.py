@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from statusfleet.api.duration import Duration
-from statusfleet.api.model import Model, SecretKeyRef, SecretSource
+from statusfleet.api.model import Maybe, Model, SecretKeyRef, SecretSource, entries
 from statusfleet.api.text import (
-    DnsLabel,
     DnsName,
     HostPort,
-    Line,
+    MailAddress,
     ObjectName,
     TreeDomain,
     TreeURL,
@@ -31,12 +30,18 @@ class TreeTTL(Model):
 class SOA(Model):
     """The zone's start of authority, for the sinks that serve or write a whole zone."""
 
-    name_servers: Annotated[tuple[DnsName, ...], Field(max_length=8)] = ()
+    name_servers: Annotated[tuple[DnsName, ...], entries(8)] = ()
     """Names of the zone's servers; absent means `ns` below the domain."""
-    mail: Line | None = None
+    mail: Maybe[MailAddress] = None
     """Mail address of the zone's keeper; absent means hostmaster at the domain."""
     minimum: Duration = Duration(60 * 10**9)
     """How long resolvers remember that a name does not exist."""
+
+    def mailbox(self, domain: str) -> str:
+        """Return the keeper's address as an SOA record writes it, without a final dot."""
+        user, _, host = (self.mail or f"hostmaster@{domain}").rpartition("@")
+        escaped = user.replace(".", "\\.")
+        return f"{escaped}.{host}"
 
 
 class Embedded(Model):
@@ -48,7 +53,7 @@ class TSIG(Model):
 
     secret_key_ref: SecretKeyRef
     """Secret that holds the key, in base64."""
-    key_name: DnsName | DnsLabel | None = None
+    key_name: Maybe[ObjectName] = None
     """Name of the key as the server knows it; absent means the Secret's name."""
     algorithm: Literal["hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
     """Algorithm of the signature."""
@@ -79,13 +84,13 @@ class DNSEndpoint(Model):
 class Sink(Model):
     """A place where the tree is published: exactly one of its fields."""
 
-    embedded: Embedded | None = None
+    embedded: Maybe[Embedded] = None
     """Served by the fleet itself."""
-    rfc2136: RFC2136 | None = Field(default=None, alias="rfc2136")
+    rfc2136: Maybe[RFC2136] = Field(default=None, alias="rfc2136")
     """Sent to a DNS server as dynamic updates."""
-    zone_file: ZoneFile | None = None
+    zone_file: Maybe[ZoneFile] = None
     """Written as a zone file into a ConfigMap."""
-    dns_endpoint: DNSEndpoint | None = None
+    dns_endpoint: Maybe[DNSEndpoint] = None
     """Handed to ExternalDNS."""
 
     @property
@@ -103,15 +108,13 @@ class TreeSpec(Model):
 
     domain: TreeDomain
     """Domain of the tree. It cannot change while the fleet exists, since readers know it."""
-    signing_key: SecretSource | None = None
+    signing_key: Maybe[SecretSource] = None
     """Key that signs the tree, as 64 hex digits; absent means a key made once and kept."""
     ttl: TreeTTL = TreeTTL()
     """How long resolvers may keep the records."""
     soa: SOA = SOA()
     """The zone's start of authority."""
-    links: Annotated[tuple[TreeURL, ...], Field(max_length=50)] = ()
+    links: Annotated[tuple[TreeURL, ...], entries(50)] = ()
     """Trees of other fleets, which readers of this one follow."""
-    publish: Annotated[tuple[Sink, ...], Field(min_length=1, max_length=8)] = (
-        Sink(embedded=Embedded()),
-    )
+    publish: Annotated[tuple[Sink, ...], entries(8, at_least=1)] = (Sink(embedded=Embedded()),)
     """Where the tree is published; each sink has its own status."""

@@ -20,32 +20,11 @@ from pydantic import JsonValue
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.roles import Mailserver, NodeRoleSpec, RoleSpec
 from statusfleet.plan.types import Endpoint, JsonObject, Seat
+from statusnode.config.changes import LIVE_PATHS
 from statusnode.crypto.keys import PrivateKey
 
 PUBLIC_MAIL_PASSWORD: Final = "status-offline-inbox"  # noqa: S105 - public by protocol
 API_MODULES: Final = "admin,debug,net,peer,waku,wakuext,web3"
-
-LIVE: Final = frozenset(
-    {
-        ("MaxPeers",),
-        ("ClusterConfig", "StaticNodes"),
-        ("ClusterConfig", "TrustedMailServers"),
-        ("WakuConfig", "MinimumPoW"),
-        ("WakuConfig", "MailServerRateLimit"),
-        ("WakuConfig", "MailServerDataRetention"),
-        ("WakuConfig", "EnableRateLimiter"),
-        ("WakuConfig", "PacketRateLimitIP"),
-        ("WakuConfig", "PacketRateLimitPeerID"),
-        ("WakuConfig", "BytesRateLimitIP"),
-        ("WakuConfig", "BytesRateLimitPeerID"),
-        ("WakuConfig", "RateLimitTolerance"),
-        ("WakuConfig", "SoftBlacklistedPeerIDs"),
-        ("StatusFleet", "FleetPeers"),
-        ("StatusFleet", "Canary"),
-        ("StatusFleet", "Record"),
-    }
-)
-"""Settings that statusd reads again while it runs; a change of any other restarts the member."""
 
 
 def own_settings(fleet: StatusFleet, role: RoleSpec, seat: Seat) -> dict[str, JsonValue]:
@@ -102,15 +81,15 @@ def peer_settings(
 
 
 def split_live(settings: JsonObject) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
-    """Part settings into those of the start and those that are read again: (startup, live)."""
+    """Part settings into those of the start and those that statusd reads again: (startup, live)."""
     startup: dict[str, JsonValue] = {}
     live: dict[str, JsonValue] = {}
     for key, value in settings.items():
-        if (key,) in LIVE:
+        if key in LIVE_PATHS:
             live[key] = value
-        elif isinstance(value, dict) and any(path[0] == key for path in LIVE):
-            reread = {name: part for name, part in value.items() if (key, name) in LIVE}
-            rest = {name: part for name, part in value.items() if (key, name) not in LIVE}
+        elif isinstance(value, dict):
+            reread = {name: part for name, part in value.items() if f"{key}.{name}" in LIVE_PATHS}
+            rest = {name: part for name, part in value.items() if name not in reread}
             live.update({key: reread} if reread else {})
             startup.update({key: rest} if rest else {})
         else:
