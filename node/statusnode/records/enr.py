@@ -218,7 +218,7 @@ def _check_entries(values: Mapping[bytes, rlp.Decoded]) -> PublicKey:
         raise RecordError(f"the identity scheme is {scheme!r}; only v4 is known")
     try:
         for name, size in ((b"ip", 4), (b"ip6", 16)):
-            if values.get(name):
+            if values.get(name, b"") != b"":
                 rlp.as_bytes(values[name], size)
         for name in (b"tcp", b"udp", b"tcp6", b"udp6"):
             rlp.as_uint(values.get(name, b""), 16)
