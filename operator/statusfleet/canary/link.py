@@ -105,14 +105,20 @@ class Link:
         """
         await self._until(lambda: envelope_hash in self._seen)
 
-    async def mail_response(self) -> bytes:
-        """Wait for the end of a mail answer; return its payload.
+    async def mail_response(self, request_id: bytes) -> bytes:
+        """Wait for the end of the answer to the request of that id (32 bytes); return its payload.
 
         Raises:
             LinkLostError: the session ended first.
         """
-        await self._until(lambda: bool(self._responses))
-        return self._responses[0]
+        found: list[bytes] = []
+
+        def answered() -> bool:
+            found[:] = [data for data in self._responses if request_id in data]
+            return bool(found)
+
+        await self._until(answered)
+        return found[0]
 
     def delivered(self, envelope_hash: bytes) -> bool:
         """Tell whether the mail answer held the envelope of that hash."""

@@ -29,7 +29,9 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def program(folder: Path, source: str, *arguments: str, listens: tuple[int, ...] = ()) -> Program:
+def program(
+    folder: Path, source: str, *arguments: str, listens: tuple[tuple[str, int], ...] = ()
+) -> Program:
     (folder / "pretended_member.py").write_text(textwrap.dedent(source))
     return Program("m", "pretended_member", arguments, folder / "m.log", listens)
 
@@ -150,9 +152,9 @@ def test_a_held_port_can_be_listened_on_and_a_taken_one_names_its_holder(
     holder: ports.PortHolder,
 ) -> None:
     port = holder.choose()
-    ports.check(port)
+    ports.check(ports.HOST, port)
     with socket.create_server((ports.HOST, port)), pytest.raises(PortTakenError) as caught:
-        ports.check(port)
+        ports.check(ports.HOST, port)
     assert caught.value.port == port
     assert f"(pid {os.getpid()})" in str(caught.value)
 
@@ -162,8 +164,8 @@ async def test_a_program_does_not_start_while_its_port_is_taken(
 ) -> None:
     port = holder.choose()
     with socket.create_server((ports.HOST, port)), pytest.raises(PortTakenError):
-        await start(program(modules, "", listens=(port,)))
-    process = await start(program(modules, "", listens=(port,)))
+        await start(program(modules, "", listens=((ports.HOST, port),)))
+    process = await start(program(modules, "", listens=((ports.HOST, port),)))
     assert await process.wait() == 0
 
 
@@ -174,7 +176,7 @@ def test_a_kept_port_that_somebody_has_is_reported_at_the_check_not_at_the_hold(
         port = server.getsockname()[1]
         holder.hold(port)
         with pytest.raises(PortTakenError):
-            ports.check(port)
+            ports.check(ports.HOST, port)
 
 
 def test_a_log_beyond_its_bound_is_moved_aside_while_its_writer_goes_on(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ class Program:
     module: str
     arguments: tuple[str, ...]
     log: Path
-    listens: tuple[int, ...] = ()  # TCP ports that must be free before a start
+    listens: tuple[tuple[str, int], ...] = ()  # what must be free before a start: host, TCP port
     revision: str = ""  # of what it reads at its start only
 
 
@@ -96,8 +96,8 @@ async def start(program: Program, on_line: Callable[[bytes], None] | None = None
         PortTakenError: another program listens on one of its ports.
         OSError: the system refuses (no memory, no process, no file).
     """
-    for port in program.listens:
-        ports.check(port)
+    for host, port in program.listens:
+        ports.check(host, port)
     logfile.bound(program.log)
     with program.log.open("ab") as log:
         process = await asyncio.create_subprocess_exec(

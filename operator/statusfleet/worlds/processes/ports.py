@@ -80,15 +80,15 @@ class PortHolder:
             self.release(port)
 
 
-def check(port: int) -> None:
-    """Make sure that a member could listen on `port` now.
+def check(host: str, port: int) -> None:
+    """Make sure that a member could listen on `port` of the loopback address `host` now.
 
     Raises:
         PortTakenError: another program listens there; it is named where the system tells.
     """
     with contextlib.closing(_reusable_socket()) as probe:
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise

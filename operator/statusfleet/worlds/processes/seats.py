@@ -9,7 +9,9 @@ from typing import Final
 from pydantic import SecretStr
 
 import statusnode
+from statusfleet.api.exposure import LOOPBACK_PREFIX, Address
 from statusfleet.api.fleet import StatusFleet
+from statusfleet.api.roles import MemberOverride
 from statusfleet.plan import Endpoint, MemberId, Seat
 from statusfleet.store import CorruptKeyError, FolderError, FolderStore
 from statusfleet.worlds.errors import WorldError
@@ -31,8 +33,10 @@ class SeatMaker:
         self._holder = holder
         self._own: dict[str, PrivateKey] = {}
 
-    async def seats(self, members: tuple[MemberId, ...]) -> dict[str, Seat]:
+    async def seats(self, fleet: StatusFleet, members: tuple[MemberId, ...]) -> dict[str, Seat]:
         """Return every member's seat by name, with ports as they were chosen the first time.
+
+        A loopback address that the manifest gives a member is where it listens.
 
         Raises:
             WorldError: no port is free.
@@ -49,10 +53,15 @@ class SeatMaker:
                     ports[f"{member.name}/{use}"] = self._holder.choose()
         if ports != state.ports:
             await self._store.write(replace(state, ports=ports))
-        return {member.name: self._seat(member.name, ports) for member in members}
+        return {
+            member.name: self._seat(member.name, ports, override(fleet, member).address)
+            for member in members
+        }
 
-    def _seat(self, name: str, ports: Mapping[str, int]) -> Seat:
+    def _seat(self, name: str, ports: Mapping[str, int], own: Address | None) -> Seat:
         p2p, rpc, metrics = (Endpoint(HOST, ports[f"{name}/{use}"]) for use in _PORTS)
+        if own is not None and own.ip.startswith(LOOPBACK_PREFIX):
+            p2p = Endpoint(own.ip, own.tcp)
         folder = str(self._store.member_folder(name))
         # The metrics port is a flag of the program, and with it a matter of its start.
         program = f"{STATUSD} {statusnode.__version__} metrics {metrics.tcp}"
@@ -64,8 +73,7 @@ class SeatMaker:
         Raises:
             WorldError: there is a key and it cannot be used, or the Secret is not there.
         """
-        role = next(role for role in fleet.spec.roles.present() if role.role == member.role)
-        reference = role.override(member.ordinal).node_key_secret
+        reference = override(fleet, member).node_key_secret
         try:
             if reference is None:
                 if member.name not in self._own:
@@ -82,3 +90,9 @@ class SeatMaker:
             raise WorldError(f"its node key cannot be used: {error}") from None
         except (CorruptKeyError, FolderError) as error:
             raise WorldError(str(error)) from error
+
+
+def override(fleet: StatusFleet, member: MemberId) -> MemberOverride:
+    """Return what the manifest says of one member alone."""
+    role = next(role for role in fleet.spec.roles.present() if role.role == member.role)
+    return role.override(member.ordinal)

@@ -43,6 +43,7 @@ from statusnode import __version__
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
 
+CONFIG_NAME: Final = "config.json"
 LOG_NAME: Final = "statusd.log"
 
 
@@ -123,7 +124,7 @@ class ProcessesWorld:
     async def observe(self, fleet: StatusFleet) -> Observation:
         """Tell what is there; keys and ports that `fleet` lacks are made first (`World`)."""
         wanted = desired_members(fleet.spec)
-        self._seats |= await self._seat_maker.seats(wanted)
+        self._seats |= await self._seat_maker.seats(fleet, wanted)
         state = await self._store.read()
         members: dict[str, ObservedMember] = {}
         for member in wanted:
@@ -185,6 +186,8 @@ class ProcessesWorld:
         for name in plan.removed:
             self._hashes.pop(name, None)
             self._monitor.forget(name)
+            # What stands in the folder says who belongs to the fleet; and this file holds a key.
+            (self._store.member_folder(name) / CONFIG_NAME).unlink(missing_ok=True)
 
     async def probe(self, wish: CanaryWish | None) -> None:
         """Run the canary as told, or not at all (`World`)."""
@@ -218,7 +221,7 @@ class ProcessesWorld:
             await self._store.write(replace(state, records=records))
 
     async def _write_config(self, member: Member) -> Path:
-        path = self._store.member_folder(member.name) / "config.json"
+        path = self._store.member_folder(member.name) / CONFIG_NAME
         text = json.dumps(member.whole_config, indent=2).encode()
         await asyncio.to_thread(write_if_changed, path, text)
         return path
@@ -233,7 +236,7 @@ class ProcessesWorld:
                 *("-metrics", "-metrics-port", str(seat.metrics.tcp)),
             ),
             log=config.with_name(LOG_NAME),
-            listens=(seat.listen.tcp, seat.rpc.tcp, seat.metrics.tcp),
+            listens=tuple((at.host, at.tcp) for at in (seat.listen, seat.rpc, seat.metrics)),
             revision=member.restart_hash,
         )
 
