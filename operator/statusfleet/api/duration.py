@@ -108,9 +108,7 @@ def _from_value(value: object) -> Duration:
     if isinstance(value, Duration):
         return value
     try:
-        if not isinstance(value, str):
-            raise DurationError(SENTENCE)
-        return Duration.parse(value)
+        return Duration.parse(value if isinstance(value, str) else "")
     except DurationError as error:
         raise PydanticCustomError("duration", "{sentence}", {"sentence": str(error)}) from error
 

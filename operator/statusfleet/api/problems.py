@@ -94,8 +94,6 @@ def _sentence(kind: str, context: Mapping[str, Any], details: ErrorDetails) -> s
             return f"must be at least {context['ge']}, not {describe(value)}"
         case "less_than_equal":
             return f"must be at most {context['le']}, not {describe(value)}"
-        case "less_than":
-            return f"must be below {context['lt']}, not {describe(value)}"
         case "too_long":
             return f"may have at most {context['max_length']} entries"
         case "too_short":

@@ -16,7 +16,7 @@ RoleName = Literal["bootstrap", "relayer", "rendezvous", "mailserver"]
 MAX_REPLICAS = 500
 
 Replicas = Annotated[int, Field(ge=0, le=MAX_REPLICAS)]
-Ordinal = Annotated[int, Field(ge=0, lt=MAX_REPLICAS)]
+Ordinal = Annotated[int, Field(ge=0, le=MAX_REPLICAS - 1)]
 Retention = Literal["Retain", "Delete"]
 
 

@@ -285,7 +285,7 @@ RULES: Final = (
         "is a private address; it is published only where expose.addressScope is Private",
         _private_addresses,
         "self.expose.addressScope == 'Private' || self.members.all(m, !has(m.address) || "
-        f"!m.address.ip.matches('{PRIVATE_IPV4.pattern}'))",
+        f"!m.address.ip.matches(r'{PRIVATE_IPV4.pattern}'))",
     ),
     Rule(
         RoleSpec,
