@@ -20,7 +20,7 @@ NOW = 1_700_000_000
 EVERYTHING = StatusOptions(pow_requirement=0.0, bloom_filter=b"\xff" * 64)
 
 
-def envelope(  # noqa: PLR0913 - every field of an envelope, each with a default
+def envelope(
     topic: bytes = b"\x01\x02\x03\x04",
     *,
     size: int = 100,
@@ -131,12 +131,12 @@ class FakePeer:
 
 
 class RelayWorld:
-    """A relay in virtual time, and its peers."""
+    """A relay in virtual time, and its peers; it takes any proof of work unless told otherwise."""
 
     def __init__(self, settings: RelaySettings | None = None, **sinks: object) -> None:
         self.loop = VirtualLoop()
         self.host = RelayHost(
-            settings or RelaySettings(),
+            settings or RelaySettings(min_pow=0.0),
             now=self.now,
             loop=self.loop,
             **sinks,  # type: ignore[arg-type]

@@ -52,6 +52,8 @@ class Broadcaster:
 
     def note(self, talker: Member, identities: list[bytes]) -> None:
         """Note what a peer has just sent, and plan a flush if anything is pending."""
+        if not talker.outbox.ready:
+            talker.outbox.withdraw(identities)
         if self._pending_bytes:
             talker.told.update(identities)
             self._talkers.add(talker)

@@ -131,6 +131,10 @@ class FilterRegistry:
             if not self._by_topic[topic]:
                 del self._by_topic[topic]
 
+    def has(self, filter_id: str) -> bool:
+        """Tell whether there is such a filter."""
+        return filter_id in self._filters
+
     def drain(self, filter_id: str) -> list[Message]:
         """Take the messages that came since the last call, oldest first.
 

@@ -9,7 +9,7 @@ slow peer loses only what expired before it could read, and the pool is the only
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
@@ -47,7 +47,7 @@ class Outbox:
         self._counters = counters
         self._loop = loop
         self._compresses = peer.compresses
-        self._queue: deque[Envelope] = deque()
+        self._queue: OrderedDict[bytes, Envelope] = OrderedDict()
         self._queued_bytes = 0
         self._walk: Iterator[Envelope] | None = None
         self._interest = Interest()
@@ -70,10 +70,18 @@ class Outbox:
         Afterwards the peer may be `behind`; then it is to be offered nothing until `catch_up`.
         """
         for envelope in envelopes:
-            self._queue.append(envelope)
+            self._queue[envelope.hash] = envelope
             self._queued_bytes += len(envelope.raw)
         if self._queued_bytes > OUTBOX_BYTES:
             self._fall_behind()
+        self._proceed()
+
+    def withdraw(self, identities: Iterable[bytes]) -> None:
+        """Do not send what the peer has just shown to have."""
+        for identity in identities:
+            envelope = self._queue.pop(identity, None)
+            if envelope is not None:
+                self._queued_bytes -= len(envelope.raw)
         self._proceed()
 
     def catch_up(self, interest: Interest) -> None:
@@ -130,7 +138,7 @@ class Outbox:
             seats = holders[envelope.hash]
             if not seats & seat and interest.wants(envelope):
                 holders[envelope.hash] = seats | seat
-                self._queue.append(envelope)
+                self._queue[envelope.hash] = envelope
                 self._queued_bytes += len(envelope.raw)
                 if self._queued_bytes >= room:
                     return
@@ -140,18 +148,23 @@ class Outbox:
     def _next_bundle(self, room: int) -> Iterator[bytes]:
         """Take the head of the queue, as much as one bundle holds, without what has expired."""
         size = 0
-        while self._queue and (size == 0 or size + len(self._queue[0].raw) <= room):
-            envelope = self._queue.popleft()
-            self._queued_bytes -= len(envelope.raw)
-            if envelope.hash in self._pool:
-                size += len(envelope.raw)
+        while self._queue:
+            identity, envelope = self._queue.popitem(last=False)
+            length = len(envelope.raw)
+            if size and size + length > room:
+                self._queue[identity] = envelope
+                self._queue.move_to_end(identity, last=False)
+                return
+            self._queued_bytes -= length
+            if identity in self._pool:
+                size += length
                 yield envelope.raw
 
     def _fall_behind(self) -> None:
         self.behind = True
         self._walk = None
         self._counters.envelopes_deferred += len(self._queue)
-        for envelope in self._queue:
-            self._pool.unmark(envelope.hash, self._seat)
+        for identity in self._queue:
+            self._pool.unmark(identity, self._seat)
         self._queue.clear()
         self._queued_bytes = 0

@@ -17,6 +17,7 @@ from typing import Final
 from statusnode.messages.envelope import Envelope
 
 _SWEEP_SEATS: Final = 64
+_ROOM: Final = 15 / 16  # of the limit: sorting the buckets is worth it only for more than one
 
 
 class Pool:
@@ -33,7 +34,7 @@ class Pool:
         """Hash to the seats of the peers that have the envelope or were sent it. The keys are the
         hashes of the pool; read by the relay path without a call."""
         self._buckets: dict[int, list[Envelope]] = {}
-        self._seconds: list[int] = []  # a heap of the buckets' seconds; evicted ones stay in it
+        self._seconds: list[int] = []  # a heap of the buckets' seconds
         self._seats = 0
         self._free_seats: list[int] = []
         self._stale_seats = 0
@@ -63,10 +64,15 @@ class Pool:
         return dropped
 
     def shrink(self) -> int:
-        """Drop what lives longest until the limit is kept; return how many."""
+        """If the limit is passed, make room by dropping what lives longest; return how many."""
+        if self.size_bytes <= self.limit_bytes:
+            return 0
         dropped = 0
-        while self.size_bytes > self.limit_bytes:
-            dropped += self._drop(max(self._buckets))
+        for second in sorted(self._buckets, reverse=True):
+            if self.size_bytes <= self.limit_bytes * _ROOM:
+                break
+            dropped += self._drop(second)
+        self._seconds = sorted(self._buckets)
         return dropped
 
     def walk(self) -> Iterator[Envelope]:
@@ -100,7 +106,7 @@ class Pool:
         self._stale_seats |= seat
 
     def _drop(self, second: int) -> int:
-        bucket = self._buckets.pop(second, [])
+        bucket = self._buckets.pop(second)
         for envelope in bucket:
             del self.holders[envelope.hash]
             self.size_bytes -= len(envelope.raw)
