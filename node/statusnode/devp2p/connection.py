@@ -347,8 +347,11 @@ class Connection(asyncio.Protocol):
         self._flush()
         if not self._reading:
             transport.resume_reading()
-        if transport.can_write_eof():
+        try:
             transport.write_eof()
+        except OSError:  # the peer has reset the connection, and asyncio has not noticed yet
+            transport.abort()
+            return
         self._timer = self._loop.call_later(self._limits.disconnect_seconds, transport.abort)
 
     def _notify(self, ending: Ended) -> None:

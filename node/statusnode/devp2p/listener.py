@@ -132,22 +132,23 @@ class Listener:
         host, port = self._socket.getsockname()[:2]
         return host, port
 
+    def close(self) -> None:
+        """Close the socket, once `run` has ended or where it never began."""
+        self._socket.close()
+
     async def run(self) -> None:
-        """Accept until cancelled, then close the socket."""
+        """Accept until cancelled."""
         loop = asyncio.get_running_loop()
-        try:
-            while True:
-                await self._slots.room()
-                try:
-                    client, address = await loop.sock_accept(self._socket)
-                except OSError as error:
-                    # Out of descriptors, or the peer went away: neither ends a server.
-                    _log.warning("Cannot accept a connection: %s", error)
-                    await asyncio.sleep(_RETRY_SECONDS)
-                    continue
-                await self._admit(loop, client, normalise(address[0]))
-        finally:
-            self._socket.close()
+        while True:
+            await self._slots.room()
+            try:
+                client, address = await loop.sock_accept(self._socket)
+            except OSError as error:
+                # Out of descriptors, or the peer went away: neither ends a server.
+                _log.warning("Cannot accept a connection: %s", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            await self._admit(loop, client, normalise(address[0]))
 
     async def _admit(
         self, loop: asyncio.AbstractEventLoop, client: socket.socket, host: str

@@ -130,6 +130,9 @@ class Server:
             await asyncio.wait({self._runner})
             if not self._runner.cancelled() and (error := self._runner.exception()) is not None:
                 _log.error("The P2P server had failed: %r", error)
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         for connection in list(self._connections):
             if connection.is_open:
                 connection.disconnect(DisconnectReason.QUITTING)
@@ -140,7 +143,6 @@ class Server:
                 await self._empty.wait()
         for connection in list(self._connections):
             connection.abort("server stopped")
-        self._listener = None
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
