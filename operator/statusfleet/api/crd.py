@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
+from statusfleet.api.duration import Duration
 from statusfleet.api.fleet import GROUP, KIND, PLURAL, VERSION, StatusFleet
 from statusfleet.api.model import Model
 from statusfleet.api.problems import models_in
@@ -214,6 +215,8 @@ def _columns() -> list[Schema]:
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
     """Write a default out in full: the API server checks rules against it as it stands."""
+    if isinstance(value, Duration):
+        return str(value)
     return to_jsonable_python(value, by_alias=True, exclude_none=True)
 
 
