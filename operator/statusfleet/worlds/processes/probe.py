@@ -31,7 +31,7 @@ class Health:
     envelopes: int = 0  # received since its start
 
 
-SILENT: Final = Health(ready=False, reason="does not answer yet")
+SILENT: Final = Health(ready=False)
 
 
 async def ask(session: aiohttp.ClientSession, metrics_port: int) -> Health:

@@ -33,7 +33,7 @@ from statusfleet.worlds.processes import logfile
 from statusfleet.worlds.processes.canary import NAME, CanaryRunner
 from statusfleet.worlds.processes.child import Program, start
 from statusfleet.worlds.processes.confidential import write_if_changed
-from statusfleet.worlds.processes.monitor import Monitor
+from statusfleet.worlds.processes.monitor import Monitor, Watched
 from statusfleet.worlds.processes.ports import PortHolder
 from statusfleet.worlds.processes.probe import Health, ask
 from statusfleet.worlds.processes.seats import STATUSD, SeatMaker, Secrets
@@ -168,7 +168,7 @@ class ProcessesWorld:
             record=record,
             restart_hash=self._hashes.get(member.name),
             version=__version__,
-            message=_problem(state, watched.health if watched else None),
+            message=_problem(state, watched),
         )
 
     async def apply(self, plan: Plan) -> None:
@@ -260,10 +260,12 @@ def _monotonic() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _problem(state: ChildState | None, health: Health | None) -> str:
-    """Say why a member is not ready, in the words of whoever knows best."""
+def _problem(state: ChildState | None, watched: Watched | None) -> str:
+    """Say why a member is not ready, in the words of whoever knows best; "" while it starts."""
     if state is None:
         return ""
-    if state.phase is Phase.RUNNING and health is not None:
-        return "" if health.ready else health.reason
-    return state.problem
+    if state.phase is not Phase.RUNNING or watched is None:
+        return state.problem
+    if watched.health.ready or watched.health.reason or not watched.ever_ready:
+        return watched.health.reason
+    return "does not answer any more"

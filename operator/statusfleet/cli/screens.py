@@ -1,0 +1,184 @@
+"""Where `up` shows a fleet: a live table, a line a change, or JSON lines.
+
+A terminal gets a table that stands still; everything else gets text that can be kept. The table
+shows the numbers that move; the others only what changes the picture.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, Protocol, TextIO
+
+from statusfleet.cli import table
+from statusfleet.cli.picture import JsonObject, Picture, events, sentence
+from statusfleet.worlds.processes.world import Detail
+
+_KEPT_LINES: Final = 5
+
+
+class Output(StrEnum):
+    """How `up` and `status` write."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Screen(Protocol):
+    """Shows one fleet for as long as it runs."""
+
+    def show(self, picture: Picture, details: Mapping[str, Detail]) -> None:
+        """Show a picture, which may equal the last one."""
+        ...
+
+    def numbers(self, details: Mapping[str, Detail]) -> None:
+        """Show numbers that moved."""
+        ...
+
+    def error(self, message: str, path: str = "") -> None:
+        """Say what went wrong, and in which field of the manifest if it is one."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Say something that is worth knowing."""
+        ...
+
+    def close(self) -> None:
+        """Write what is to stand last."""
+        ...
+
+
+def choose_screen(output: Output, stream: TextIO | None = None) -> Screen:
+    """Return the screen for what the user asked for and what standard output is."""
+    stream = stream or sys.stdout
+    if output is Output.JSON:
+        return JsonScreen(stream)
+    return TableScreen() if stream.isatty() else LineScreen(stream)
+
+
+class JsonScreen:
+    """One JSON object a line; a summary after every change, and last of all."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._picture: Picture | None = None
+
+    def show(self, picture: Picture, details: Mapping[str, Detail]) -> None:
+        """Write the events between the last picture and this one, then the summary (`Screen`)."""
+        if picture == self._picture:
+            return
+        for event in events(self._picture, picture):
+            self._write(event)
+        self._picture = picture
+        self._write_summary()
+
+    def numbers(self, details: Mapping[str, Detail]) -> None:
+        """Nothing: numbers are asked of members themselves (`Screen`)."""
+
+    def error(self, message: str, path: str = "") -> None:
+        """Write an error event (`Screen`)."""
+        self._write({"event": "error", "path": path or None, "message": message})
+
+    def note(self, text: str) -> None:
+        """Write a note event (`Screen`)."""
+        self._write({"event": "note", "message": text})
+
+    def close(self) -> None:
+        """Write the last summary again, so that it is the last line (`Screen`)."""
+        if self._picture is not None:
+            self._write_summary()
+
+    def _write_summary(self) -> None:
+        if self._picture is not None:
+            self._write({"event": "summary", **self._picture.to_json()})
+
+    def _write(self, event: JsonObject) -> None:
+        self._stream.write(json.dumps(event, ensure_ascii=False) + "\n")
+        self._stream.flush()
+
+
+class LineScreen:
+    """One line a change."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last: dict[str, str] = {}
+        self._picture: Picture | None = None
+
+    def show(self, picture: Picture, details: Mapping[str, Detail]) -> None:
+        """Write a line for each event between the last picture and this one (`Screen`)."""
+        for event in events(self._picture, picture):
+            line, name = sentence(event), event.get("name", event["event"])
+            if self._last.get(name) != line:  # a program may care for what makes no other line
+                self._write(line)
+            self._last[name] = line
+        if picture.whole and not (self._picture and self._picture.whole):
+            self._write(f"fleet {picture.fleet} is whole: {len(picture.members)} members ready")
+        self._picture = picture
+
+    def numbers(self, details: Mapping[str, Detail]) -> None:
+        """Nothing: lines are for changes (`Screen`)."""
+
+    def error(self, message: str, path: str = "") -> None:
+        """Write a line (`Screen`)."""
+        self._write(f"error: {path}: {message}" if path else f"error: {message}")
+
+    def note(self, text: str) -> None:
+        """Write a line (`Screen`)."""
+        self._write(text)
+
+    def close(self) -> None:
+        """Say what is missing (`Screen`)."""
+        for text in self._picture.missing if self._picture is not None else ():
+            self._write(f"missing: {text}")
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+class TableScreen:
+    """A table that stands still, with the last few lines of news below it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console = Console()
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+        self._live.start()
+        self._picture: Picture | None = None
+        self._details: Mapping[str, Detail] = {}
+        self._news: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    def show(self, picture: Picture, details: Mapping[str, Detail]) -> None:
+        """Draw the table anew (`Screen`)."""
+        self._picture = picture
+        self.numbers(details)
+
+    def numbers(self, details: Mapping[str, Detail]) -> None:
+        """Draw the table anew with other numbers (`Screen`)."""
+        self._details = details
+        self._draw()
+
+    def error(self, message: str, path: str = "") -> None:
+        """Put it below the table (`Screen`)."""
+        self.note(f"error: {path}: {message}" if path else f"error: {message}")
+
+    def note(self, text: str) -> None:
+        """Put it below the table (`Screen`)."""
+        if text not in self._news:
+            self._news.append(text)
+        self._draw()
+
+    def close(self) -> None:
+        """Leave the table as it was last (`Screen`)."""
+        self._live.stop()
+
+    def _draw(self) -> None:
+        if self._picture is not None:
+            drawing = table.fleet_table(self._picture, self._details, tuple(self._news))
+            self._live.update(drawing, refresh=True)
