@@ -52,6 +52,7 @@ def _configure_and_start(flags: Flags) -> int:
     from statusnode.config.load import Sources, load
     from statusnode.config.unsupported import unsupported
     from statusnode.node.logs import LogError, level_of
+    from statusnode.node.watch import Watch
 
     sources = Sources(
         data_dir=flags.dir,
@@ -65,6 +66,8 @@ def _configure_and_start(flags: Flags) -> int:
         ipc_file=flags.ipcfile,
         log_level=flags.log,
     )
+    # What changes after this look is seen as a change, even while the node still starts.
+    watch = Watch(sources.files)
     try:
         loaded = load(sources)
         level_of(loaded.config.log_level)
@@ -90,7 +93,7 @@ def _configure_and_start(flags: Flags) -> int:
     from statusnode.node.run import Run, run_node
 
     metrics_port = flags.metrics_port if flags.metrics else None
-    return run_node(Run(sources, loaded, Options(metrics_port, flags.recover)))
+    return run_node(Run(sources, loaded, watch, Options(metrics_port, flags.recover)))
 
 
 def _unsupported_flags(flags: Flags) -> list[str]:
@@ -117,3 +120,7 @@ def _complain(problems: Iterable[object]) -> None:
 
 def _print_error(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -53,10 +53,10 @@ class MetricsServer:
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/health", self._health)
         application.router.add_get("/ready", self._ready)
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, self._host, self._port, shutdown_timeout=_SHUTDOWN_SECONDS)
+            site = web.TCPSite(runner, self._host, self._port)
             await site.start()
         except OSError:
             await runner.cleanup()

@@ -119,10 +119,10 @@ class RotatedFileHandler(BaseRotatingHandler):
     def doRollover(self) -> None:  # noqa: N802 - a hook of logging
         """Set the full file aside and open a new one."""
         super().close()
-        moment = time.time_ns()
-        stamp = time.strftime("%Y-%m-%dT%H-%M-%S", time.gmtime(moment // 10**9))
+        seconds, rest = divmod(time.time_ns(), 10**9)
+        stamp = time.strftime("%Y-%m-%dT%H-%M-%S", time.gmtime(seconds))
         stem, suffix = self._path.stem, self._path.suffix
-        aside = self._path.with_name(f"{stem}-{stamp}.{moment // 10**6 % 1000:03d}{suffix}")
+        aside = self._path.with_name(f"{stem}-{stamp}.{rest:09d}{suffix}")
         self._path.replace(aside)
         self.stream = self._open()
         if self._packer is not None:

@@ -36,6 +36,8 @@ class Run:
     sources: Sources
     """Read again at each reload."""
     loaded: Loaded
+    watch: Watch
+    """Of the files in `sources`, begun before they were read."""
     options: Options
 
 
@@ -87,7 +89,7 @@ async def _serve(run: Run, node: Node, stop: asyncio.Event, reload: asyncio.Even
     async with asyncio.TaskGroup() as group:
         endless = [
             group.create_task(node.run(), name="node"),
-            group.create_task(_watch(run, reload), name="configuration watch"),
+            group.create_task(_watch(run.watch, reload), name="configuration watch"),
             group.create_task(_reload(run, node, reload), name="configuration reload"),
             group.create_task(systemd.keep_alive(), name="systemd watchdog"),
         ]
@@ -96,8 +98,8 @@ async def _serve(run: Run, node: Node, stop: asyncio.Event, reload: asyncio.Even
             task.cancel()
 
 
-async def _watch(run: Run, reload: asyncio.Event) -> None:
-    async for _ in Watch(run.sources.files).changes():
+async def _watch(watch: Watch, reload: asyncio.Event) -> None:
+    async for _ in watch.changes():
         reload.set()
 
 
