@@ -70,20 +70,22 @@ def _apply(part: Model, before: Model | None, path: Path) -> Iterator[tuple[Path
         else:
             continue
         yield from ((path + place, rule.sentence) for place in found)
-    for step, child in _children(part):
-        old = None if before is None else dict(_children(before)).get(step)
-        yield from _apply(child, old, (*path, *step))
+    old = {} if before is None else {known: child for _, known, child in _children(before)}
+    for step, known, child in _children(part):
+        yield from _apply(child, old.get(known), path + step)
 
 
-def _children(part: Model) -> Iterator[tuple[Path, Model]]:
+def _children(part: Model) -> Iterator[tuple[Path, Path, Model]]:
+    """Yield the models within a model: where each stands, what it is known by, itself."""
     for name, field in type(part).model_fields.items():
         value, step = getattr(part, name), field.alias or name
         if isinstance(value, Model):
-            yield (step,), value
+            yield (step,), (step,), value
         elif isinstance(value, tuple):
-            yield from (
-                ((step, n), item) for n, item in enumerate(value) if isinstance(item, Model)
-            )
+            for place, item in enumerate(value):
+                if isinstance(item, Model):
+                    known = item.ordinal if isinstance(item, MemberOverride) else place
+                    yield (step, place), (step, known), item
 
 
 def _unless(holds: Callable[[Any], bool], *place: Step) -> Callable[[Any], Iterable[Path]]:
