@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from statusfleet.cli.crd import crd
+from statusfleet.cli.diff import diff
 from statusfleet.cli.logs import logs
 from statusfleet.cli.status import status
 from statusfleet.cli.tree import app as tree
@@ -46,6 +47,7 @@ def _root(
 app.command()(up)
 app.command()(status)
 app.command()(logs)
+app.command()(diff)
 app.command()(validate)
 app.command()(crd)
 app.add_typer(tree, name="tree")

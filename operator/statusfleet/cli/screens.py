@@ -111,7 +111,7 @@ class LineScreen:
     def show(self, picture: Picture, details: Mapping[str, Detail]) -> None:
         """Write a line for each event between the last picture and this one (`Screen`)."""
         for event in events(self._picture, picture):
-            line, name = sentence(event), event.get("name", event["event"])
+            line, name = sentence(event), str(event.get("name", event["event"]))
             if self._last.get(name) != line:  # a program may care for what makes no other line
                 self._write(line)
             self._last[name] = line

@@ -24,14 +24,13 @@ def fleet_table(
     from rich.table import Table
     from rich.text import Text
 
-    members = Table(box=None, pad_edge=False, header_style="bold")
-    members.add_column("member", no_wrap=True)
-    members.add_column("role", no_wrap=True)
-    members.add_column("state", no_wrap=True)
-    members.add_column("peers", justify="right")
-    members.add_column("envelopes", justify="right")
-    members.add_column("pid", justify="right")
-    members.add_column("enode", no_wrap=True, overflow="ellipsis")
+    members = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    for title in ("member", "role", "state"):
+        members.add_column(title, no_wrap=True)
+    for title in ("peers", "envelopes", "pid"):
+        members.add_column(title, no_wrap=True, justify="right")
+    # The one column that gives way on a narrow terminal.
+    members.add_column("enode", no_wrap=True, overflow="ellipsis", ratio=1)
     for member in picture.members:
         detail = details.get(member.name)
         members.add_row(

@@ -43,9 +43,10 @@ async def ask(session: aiohttp.ClientSession, metrics_port: int) -> Health:
     try:
         async with session.get(f"{base}/ready", timeout=timeout) as response:
             ready = response.status == 200
-            reason = "" if ready else (await response.text())[:_LONGEST_REASON].strip()
+            reasons = [] if ready else (await response.text()).splitlines()
         async with session.get(f"{base}/metrics", timeout=timeout) as response:
             numbers = exposition.totals(await response.text(), (_PEERS, _ENVELOPES))
     except (aiohttp.ClientError, OSError, TimeoutError, UnicodeDecodeError):
         return SILENT
+    reason = "; ".join(reasons)[:_LONGEST_REASON]
     return Health(ready, reason, numbers.get(_PEERS, 0), numbers.get(_ENVELOPES, 0))

@@ -9,11 +9,11 @@ from typing import Final
 from pydantic import SecretStr
 
 import statusnode
-from statusfleet.api.exposure import LOOPBACK_PREFIX, Address
+from statusfleet.api.exposure import LOOPBACK_PREFIX
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.roles import MemberOverride
 from statusfleet.plan import Endpoint, MemberId, Seat
-from statusfleet.store import CorruptKeyError, FolderError, FolderStore
+from statusfleet.store import CorruptKeyError, FolderError, FolderReader, FolderStore
 from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.processes.ports import HOST, PortHolder
 from statusnode.crypto.keys import KeyFormatError, PrivateKey
@@ -53,19 +53,7 @@ class SeatMaker:
                     ports[f"{member.name}/{use}"] = self._holder.choose()
         if ports != state.ports:
             await self._store.write(replace(state, ports=ports))
-        return {
-            member.name: self._seat(member.name, ports, override(fleet, member).address)
-            for member in members
-        }
-
-    def _seat(self, name: str, ports: Mapping[str, int], own: Address | None) -> Seat:
-        p2p, rpc, metrics = (Endpoint(HOST, ports[f"{name}/{use}"]) for use in _PORTS)
-        if own is not None and own.ip.startswith(LOOPBACK_PREFIX):
-            p2p = Endpoint(own.ip, own.tcp)
-        folder = str(self._store.member_folder(name))
-        # The metrics port is a flag of the program, and with it a matter of its start.
-        program = f"{STATUSD} {statusnode.__version__} metrics {metrics.tcp}"
-        return Seat(p2p, rpc, metrics, folder, program)
+        return {member.name: seat_of(fleet, member, ports, self._store) for member in members}
 
     async def key(self, fleet: StatusFleet, member: MemberId, secrets: Secrets) -> PrivateKey:
         """Return the member's key: the one that the manifest gives it, or its own, made once.
@@ -90,6 +78,26 @@ class SeatMaker:
             raise WorldError(f"its node key cannot be used: {error}") from None
         except (CorruptKeyError, FolderError) as error:
             raise WorldError(str(error)) from error
+
+
+def seat_of(
+    fleet: StatusFleet,
+    member: MemberId,
+    ports: Mapping[str, int],
+    folder: FolderReader,
+    *,
+    unknown_port: int = 0,
+) -> Seat:
+    """Return the seat of a member by the ports that are kept; `unknown_port` stands for others."""
+    p2p, rpc, metrics = (
+        Endpoint(HOST, ports.get(f"{member.name}/{use}", unknown_port)) for use in _PORTS
+    )
+    own = override(fleet, member).address
+    if own is not None and own.ip.startswith(LOOPBACK_PREFIX):
+        p2p = Endpoint(own.ip, own.tcp)
+    # The metrics port is a flag of the program, and with it a matter of its start.
+    program = f"{STATUSD} {statusnode.__version__} metrics {metrics.tcp}"
+    return Seat(p2p, rpc, metrics, str(folder.member_folder(member.name)), program)
 
 
 def override(fleet: StatusFleet, member: MemberId) -> MemberOverride:

@@ -178,7 +178,7 @@ class ProcessesWorld:
             path = await self._write_config(member)
             self._hashes[member.name] = member.restart_hash
             self._supervisor.run(self._program(member, path))
-        await asyncio.to_thread(self._bound_logs, [member.name for member in plan.members])
+        await asyncio.to_thread(self._tidy, frozenset(self._supervisor.states))
 
     async def prune(self, plan: Plan) -> None:
         """Stop what the plan names as removed; folders stay (`World`)."""
@@ -186,8 +186,7 @@ class ProcessesWorld:
         for name in plan.removed:
             self._hashes.pop(name, None)
             self._monitor.forget(name)
-            # What stands in the folder says who belongs to the fleet; and this file holds a key.
-            (self._store.member_folder(name) / CONFIG_NAME).unlink(missing_ok=True)
+        await asyncio.to_thread(self._tidy, frozenset(self._supervisor.states))
 
     async def probe(self, wish: CanaryWish | None) -> None:
         """Run the canary as told, or not at all (`World`)."""
@@ -240,9 +239,16 @@ class ProcessesWorld:
             revision=member.restart_hash,
         )
 
-    def _bound_logs(self, names: list[str]) -> None:
-        for name in names:
-            logfile.bound(self._store.member_folder(name) / LOG_NAME)
+    def _tidy(self, running: frozenset[str]) -> None:
+        """Bound the logs, and take away the configurations of members that are no more.
+
+        Which members have one says who belongs to the fleet, and the file holds a key.
+        """
+        for folder in (self._store.path / "members").glob("*-*"):
+            if folder.name in running:
+                logfile.bound(folder / LOG_NAME)
+            else:
+                (folder / CONFIG_NAME).unlink(missing_ok=True)
 
     def _child_changed(self, name: str) -> None:
         """React to the supervisor: watch what runs, forget what does not."""
