@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -37,7 +38,9 @@ from statusnode.relay.filters import FilterRegistry
 from statusnode.relay.host import RelayHost
 
 if TYPE_CHECKING:
+    from statusnode.mailserver.server import MailServer
     from statusnode.metrics.text import Family
+    from statusnode.rpc.server import RpcServer
 
 _log: Final = logging.getLogger(__name__)
 _SELF_CHECK_SECONDS: Final = 5.0
@@ -68,6 +71,7 @@ class Node:
         self._options = options
         self._now = now
         self._stack = AsyncExitStack()
+        self._mail: MailServer | None = None
         self._answers_itself = False
         self._was_ready = False
         self._started_at = 0.0
@@ -118,6 +122,10 @@ class Node:
         self._server.reconfigure(max_peers=config.max_peers)
         self._relay.reconfigure(relay_settings)
         self._peering.apply(peers)
+        if self._mail is not None:
+            from statusnode.node.mail import mail_settings
+
+            self._mail.reconfigure(mail_settings(config))
         _log.info("Configuration reloaded", extra={"keys": ", ".join(live)})
 
     def missing(self) -> list[str]:
@@ -126,7 +134,7 @@ class Node:
             Facts(
                 listening=self._server.listening,
                 answers_itself=self._answers_itself,
-                archive_open=None,
+                archive_open=None if self._mail is None else self._mail.open,
                 fleet=[node for node in self._server.static_nodes() if node.fleet],
                 seconds_up=asyncio.get_running_loop().time() - self._started_at,
                 was_ready=self._was_ready,
@@ -148,12 +156,32 @@ class Node:
         stack.enter_context(FolderLock(config))
         self._key = load_node_key(config)
         _log.info("Starting peer-to-peer node", extra={"instance": settings.client_name(config)})
-        self._start_relay(stack)
-        await self._start_server(stack)
+        opening = self._open_mailserver(stack)
+        self._make_relay(stack)
+        self._make_server(stack)
+        rpc = self._make_rpc()
+        if opening is not None:
+            await opening
+        await self._listen()
+        if rpc is not None:
+            await self._start_rpc(stack, rpc)
         if self._options.metrics_port is not None:
             await self._start_metrics(stack, self._options.metrics_port)
 
-    def _start_relay(self, stack: AsyncExitStack) -> None:
+    def _open_mailserver(self, stack: AsyncExitStack) -> asyncio.Task[None] | None:
+        """Begin to open the archive, in its own process, while this one imports what it needs."""
+        if not (self._config.waku.enabled and self._config.waku.enable_mail_server):
+            return None
+        from statusnode.node.mail import make_mailserver, open_mailserver
+
+        self._mail = make_mailserver(self._config, self._now)
+        stack.push_async_callback(self._mail.stop)
+        move_aside = self._options.recover
+        return asyncio.create_task(
+            open_mailserver(self._mail, self._config, move_aside=move_aside), name="archive"
+        )
+
+    def _make_relay(self, stack: AsyncExitStack) -> None:
         self._peers, problems = settings.peers_of(self._config)
         relay_settings, relay_problems = settings.relay_settings(self._config, self._peers)
         self._warn_of([*problems, *relay_problems])
@@ -161,18 +189,48 @@ class Node:
         self._keystore = KeyStore()
         self._miner = Miner()
         stack.push_async_callback(self._miner.close)
-        self._relay = RelayHost(relay_settings, self._now, self._filters)
+        self._relay = RelayHost(relay_settings, self._now, self._filters, self._mail)
 
-    async def _start_server(self, stack: AsyncExitStack) -> None:
+    def _make_server(self, stack: AsyncExitStack) -> None:
         protocols = self._relay.subprotocols() if self._config.waku.enabled else []
         self._server = Server(settings.server_config(self._config), self._key, protocols, self._now)
         self._peering = Peering(self._server)
         self._peering.apply(self._peers)
         stack.push_async_callback(self._server.stop)
+
+    async def _listen(self) -> None:
         try:
             await self._server.start()
         except OSError as error:
             raise StartError(f"ListenAddr: {error.strerror or error}") from error
+
+    def _make_rpc(self) -> RpcServer | None:
+        config = self._config
+        if not (config.ipc_enabled or (config.http_enabled and config.http_host)):
+            return None
+        from statusnode.node.endpoints import rpc_settings
+        from statusnode.rpc.backend import Backend, Messaging
+        from statusnode.rpc.server import RpcServer
+
+        messaging = Messaging(self._relay, self._filters, self._keystore, self._miner)
+        backend = Backend(
+            server=self._server,
+            key=self._key,
+            data_dir=Path(config.data_dir),
+            messaging=messaging if config.waku.enabled else None,
+            now=self._now,
+        )
+        return RpcServer(backend, rpc_settings(config))
+
+    async def _start_rpc(self, stack: AsyncExitStack, rpc: RpcServer) -> None:
+        from statusnode.node.endpoints import places, rpc_settings
+
+        try:
+            await rpc.start()
+        except OSError as error:
+            where = places(rpc_settings(self._config))
+            raise StartError(f"cannot serve JSON-RPC ({where}): {error}") from error
+        stack.push_async_callback(rpc.stop)
 
     async def _start_metrics(self, stack: AsyncExitStack, port: int) -> None:
         from statusnode.metrics.server import MetricsServer, Sources
@@ -190,13 +248,16 @@ class Node:
         _log.info("Metrics endpoint opened", extra={"address": f"{host}:{metrics.port}"})
 
     def _families(self) -> list[Family]:
+        from statusnode.metrics.mail import mail_families
         from statusnode.metrics.peers import peer_families, traffic_families
         from statusnode.metrics.process import process_families
         from statusnode.metrics.relay import relay_families
         from statusnode.metrics.text import gauge
 
+        mail = self._mail
         return [
             *relay_families(self._relay.counters),
+            *(mail_families(mail.counters, mail.archive_name) if mail else ()),
             *traffic_families(self._server.counters),
             *peer_families(self._server.peers(), self._server.max_peers),
             *process_families(),
