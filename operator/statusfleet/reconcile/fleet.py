@@ -15,7 +15,7 @@ from statusfleet.plan import Observation, Plan, make_plan
 from statusfleet.reconcile.conditions import Finding, Situation, TreeState, conditions
 from statusfleet.reconcile.departures import Departures
 from statusfleet.reconcile.probing import canary_wish, may_start
-from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.publishing import TreeKeeper, listed
 from statusfleet.reconcile.settling import Settling
 from statusfleet.store import Store, StoreError
 from statusfleet.tree.membership import Candidate, Membership, choose_members
@@ -126,22 +126,22 @@ class Reconciler:
 
     def _choose(self, plan: Plan, observation: Observation) -> Membership:
         now = self._now()
-        listed = self._trees.listed(self._records)
+        published = listed(self._trees.publication, self._records)
         candidates = []
         for member in plan.members:
             observed = observation.members[member.name]
             since = observed.unready_since if observed.unready_since is not None else now
             unready = None if observed.ready else since
             candidates.append(
-                Candidate(member.name, member.record, listed.get(member.name), unready)
+                Candidate(member.name, member.record, published.get(member.name), unready)
             )
         return choose_members(candidates, now=now, grace_seconds=self._grace_seconds)
 
     def _seen_tree(self) -> TreeState | None:
-        publication = self._trees.publication
-        if publication is None:
+        """What is known of the tree without touching it."""
+        if self._trees.serving is None:
             return None
-        tree = publication.tree
+        tree = self._trees.serving.tree
         return self._with_listed(TreeState(url=tree.url, seq=tree.seq, published=True))
 
     def _with_listed(self, state: TreeState) -> TreeState:
@@ -149,15 +149,15 @@ class Reconciler:
 
     @property
     def _listed(self) -> frozenset[str]:
-        """The members, dropped ones too, whose records are in the published tree."""
-        return frozenset(self._trees.listed(self._records))
+        """The members, dropped ones too, whose records a reader finds now."""
+        return frozenset(listed(self._trees.serving, self._records))
 
     async def _prune(self, plan: Plan) -> dict[str, float | None]:
         """Stop the dropped members whose time has come; return the others with their time."""
         now = self._now()
         leaving = self._departures.update(
             plan.removed,
-            self._listed if plan.tree is not None else frozenset(),
+            self._listed if plan.tree is not None else frozenset[str](),
             now=now,
             root_ttl_seconds=plan.tree.root_ttl_seconds if plan.tree is not None else 0,
         )

@@ -69,6 +69,7 @@ class TreeKeeper:
         self._sink = sink
         self._now = now
         self._publication: Publication | None = None
+        self._serving: Publication | None = None
         self._served: Zone | None = None
         self._proved: Zone | None = None
 
@@ -86,16 +87,10 @@ class TreeKeeper:
         if self._publication is None:
             self._publication = (await self._store.read()).tree.publication
 
-    def listed(self, records: Mapping[str, Record | None]) -> dict[str, Record]:
-        """Return by name the members whose node is in the published tree, with its record there."""
-        if self._publication is None:
-            return {}
-        nodes = {record.node_id: record for record in self._publication.tree.tree.nodes}
-        return {
-            name: nodes[record.node_id]
-            for name, record in records.items()
-            if record is not None and record.node_id in nodes
-        }
+    @property
+    def serving(self) -> Publication | None:
+        """What the sink serves since this process began; behind `publication` while it fails."""
+        return self._serving
 
     async def publish(
         self, desired: DesiredTree, records: Sequence[Record] | None, key: PrivateKey
@@ -153,7 +148,7 @@ class TreeKeeper:
                 await self._sink.serve(zone)
             except SinkError as error:
                 return replace(state, problem=str(error))
-            self._served = zone
+            self._served, self._serving = zone, publication
         state = replace(state, published=True)
         if zone == self._proved:
             return replace(state, propagated=True)
@@ -181,6 +176,20 @@ class TreeKeeper:
         if {str(node) for node in seen.nodes} != {str(n) for n in publication.tree.tree.nodes}:
             return "DNS gives other records than were published"
         return ""
+
+
+def listed(
+    publication: Publication | None, records: Mapping[str, Record | None]
+) -> dict[str, Record]:
+    """Return by name those of `records` whose node is in a tree, with the record that it holds."""
+    if publication is None:
+        return {}
+    nodes = {record.node_id: record for record in publication.tree.tree.nodes}
+    return {
+        name: nodes[record.node_id]
+        for name, record in records.items()
+        if record is not None and record.node_id in nodes
+    }
 
 
 def zone_settings(desired: DesiredTree) -> ZoneSettings:
