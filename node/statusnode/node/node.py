@@ -19,7 +19,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from statusnode.config.changes import changes
-from statusnode.config.errors import Problem
 from statusnode.config.model import NodeConfig
 from statusnode.config.redaction import redacted
 from statusnode.crypto.keys import PrivateKey
@@ -116,12 +115,10 @@ class Node:
         if not live:
             return
         logging.getLogger().setLevel(level_of(config.log_level))
-        peers, problems = settings.peers_of(config)
-        relay_settings, relay_problems = settings.relay_settings(config, peers)
-        self._warn_of([*problems, *relay_problems])
+        self._live = self._live_settings()
         self._server.reconfigure(max_peers=config.max_peers)
-        self._relay.reconfigure(relay_settings)
-        self._peering.apply(peers)
+        self._relay.reconfigure(self._live.relay)
+        self._peering.apply(self._live.peers)
         if self._mail is not None:
             from statusnode.node.mail import mail_settings
 
@@ -155,6 +152,7 @@ class Node:
         make_folders(config)
         stack.enter_context(FolderLock(config))
         self._key = load_node_key(config)
+        self._live = self._live_settings()
         _log.info("Starting peer-to-peer node", extra={"instance": settings.client_name(config)})
         opening = self._open_mailserver(stack)
         self._make_relay(stack)
@@ -182,20 +180,17 @@ class Node:
         )
 
     def _make_relay(self, stack: AsyncExitStack) -> None:
-        self._peers, problems = settings.peers_of(self._config)
-        relay_settings, relay_problems = settings.relay_settings(self._config, self._peers)
-        self._warn_of([*problems, *relay_problems])
         self._filters = FilterRegistry()
         self._keystore = KeyStore()
         self._miner = Miner()
         stack.push_async_callback(self._miner.close)
-        self._relay = RelayHost(relay_settings, self._now, self._filters, self._mail)
+        self._relay = RelayHost(self._live.relay, self._now, self._filters, self._mail)
 
     def _make_server(self, stack: AsyncExitStack) -> None:
         protocols = self._relay.subprotocols() if self._config.waku.enabled else []
         self._server = Server(settings.server_config(self._config), self._key, protocols, self._now)
         self._peering = Peering(self._server)
-        self._peering.apply(self._peers)
+        self._peering.apply(self._live.peers)
         stack.push_async_callback(self._server.stop)
 
     async def _listen(self) -> None:
@@ -219,6 +214,7 @@ class Node:
             data_dir=Path(config.data_dir),
             messaging=messaging if config.waku.enabled else None,
             now=self._now,
+            record=lambda: self._live.record,
         )
         return RpcServer(backend, rpc_settings(config))
 
@@ -288,7 +284,8 @@ class Node:
         session.abort("the self check is done")
         return True
 
-    @staticmethod
-    def _warn_of(problems: list[Problem]) -> None:
-        for problem in problems:
+    def _live_settings(self) -> settings.LiveSettings:
+        live = settings.live_settings(self._config, self._key.public_key)
+        for problem in live.problems:
             _log.error("Bad entry in the configuration", extra={"err": problem})
+        return live

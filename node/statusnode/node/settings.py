@@ -45,6 +45,27 @@ class Peers:
     """Spared by rate limits."""
 
 
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """What a running node takes up from a changed configuration."""
+
+    peers: Peers
+    relay: RelaySettings
+    record: Record | None
+    """The record that the operator signed for this node."""
+    problems: tuple[Problem, ...]
+    """Entries that make no sense and are left out."""
+
+
+def live_settings(config: NodeConfig, key: PublicKey) -> LiveSettings:
+    """Return what follows from a configuration for the node whose key this is."""
+    peers, peer_problems = peers_of(config)
+    relay, relay_problems = relay_settings(config, peers)
+    record, record_problems = record_of(config, key)
+    problems = (*peer_problems, *relay_problems, *record_problems)
+    return LiveSettings(peers, relay, record, problems)
+
+
 def client_name(config: NodeConfig) -> str:
     """Return what the node tells peers it is: `Statusd/v1.2.3/linux-amd64/python3.11.7`."""
     version = config.version or statusnode.__version__

@@ -72,7 +72,7 @@ class _Admin:
 
     def node_info(self) -> Result:
         enode = self._server.self_enode
-        record = Record.sign(
+        record = self._backend.record() or Record.sign(
             self._backend.key, _RECORD_SEQ, ip=enode.host, tcp=enode.tcp or None, udp=None
         )
         address = self._server.listen_address

@@ -10,6 +10,7 @@ from statusnode.crypto.keys import PrivateKey
 from statusnode.devp2p.server import Server
 from statusnode.messages.keystore import KeyStore
 from statusnode.messages.mining import Miner
+from statusnode.records.enr import Record
 from statusnode.relay.filters import FilterRegistry
 from statusnode.relay.host import RelayHost
 
@@ -36,3 +37,5 @@ class Backend:
     """None: Waku is off, and so are its namespaces."""
     now: Callable[[], float]
     """Unix seconds."""
+    record: Callable[[], Record | None] = lambda: None
+    """The record that the operator signed for the node; None: the node makes one to show."""
