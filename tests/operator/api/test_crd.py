@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-from support.go import go_binary
-from support.manifest_tables import RIGHT, WRONG, Wrong, manifest, relayer
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -23,6 +21,8 @@ from statusfleet.api.exposure import Expose
 from statusfleet.api.reference import reference
 from statusfleet.api.rules import RULES
 from statusfleet.cli.crd import crd as crd_command
+from support.go import go_binary
+from support.manifest_tables import RIGHT, WRONG, Wrong, manifest, relayer
 
 ROOT = Path(__file__).parents[3]
 CRD = ROOT / "crds/statusfleets.statusfleet.io.yaml"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from support.manifest_tables import RIGHT, WRONG, Wrong, manifest
 
 from statusfleet.api import fleet_problems
 from statusfleet.api.manifest import parse_fleet
 from statusfleet.api.problems import path_text
+from support.manifest_tables import RIGHT, WRONG, Wrong, manifest
 
 
 @pytest.mark.parametrize("case", WRONG, ids=lambda case: case.label)
