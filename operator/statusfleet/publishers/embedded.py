@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -96,8 +97,9 @@ class EmbeddedDnsServer:
                 await self.stop()
                 if port == 0 and error.errno == errno.EADDRINUSE:
                     continue  # the TCP port that the system chose is another program's UDP port
+                reason = os.strerror(error.errno) if (error.errno or 0) > 0 else str(error)
                 raise DnsServerError(
-                    f"the DNS server cannot listen on {host}, port {port}: {error.strerror}"
+                    f"the DNS server cannot listen on {host}, port {port}: {reason}"
                 ) from error
             return
         raise DnsServerError(f"no port of {host} is free for both UDP and TCP")

@@ -121,7 +121,9 @@ class Publication:
                 label_of(entry["text"]): Retired(entry["text"], float(entry["until"]))
                 for entry in state["retired"]
             }
-        except (KeyError, TypeError, AttributeError) as error:
+        except TreeError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TreeError(f"the kept state of a tree is malformed: {error!r}") from error
         return cls(tree, MappingProxyType(retired))
 

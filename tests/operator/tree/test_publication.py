@@ -118,6 +118,7 @@ def test_what_is_kept_on_disk_reads_back() -> None:
         {"records": None},
         {"retired": [{}]},
         {"retired": [{"text": 1, "until": 2}]},
+        {"retired": [{"text": "x", "until": "soon"}]},
         {"retired": 5},
     ],
 )
