@@ -20,6 +20,8 @@ HEADER_SIZE: Final = 20
 _UINT32_SIZE: Final = 4
 _UINT64_SIZE: Final = 8
 _TOPIC_PREFIX: Final = 0x80 + TOPIC_SIZE
+_STRING: Final = 0xB9  # with two bytes of size
+_LIST: Final = 0xF9
 _UNKNOWN: Final = -1.0
 
 
@@ -56,18 +58,29 @@ class Envelope:
         """
         self = cls.__new__(cls)
         self.raw = raw
+        limit = len(raw)
         try:
-            is_list, position, limit = rlp.item_bounds(raw, 0, len(raw))
-            if not is_list or limit != len(raw):
-                raise EnvelopeError("an envelope is one list, nothing else")
+            # Lists and strings of 256 to 65,535 bytes, as nearly all are, are read right here; all
+            # others by the reader of RLP.
+            if raw[0] == _LIST and raw[1] and (raw[1] << 8) + raw[2] + 3 == limit:
+                position = 3
+            else:
+                is_list, position, end = rlp.item_bounds(raw, 0, limit)
+                if not is_list or end != limit:
+                    raise EnvelopeError("an envelope is one list, nothing else")
             self.expiry, position = _read_uint(raw, position, _UINT32_SIZE)
             self.ttl, position = _read_uint(raw, position, _UINT32_SIZE)
             if raw[position] != _TOPIC_PREFIX:
                 raise EnvelopeError(f"a topic is a string of {TOPIC_SIZE} bytes")
             self.topic = raw[position + 1 : position + 1 + TOPIC_SIZE]
-            is_list, self._start, position = rlp.item_bounds(raw, position + 1 + TOPIC_SIZE, limit)
-            if is_list:
-                raise EnvelopeError("the data of an envelope is a string")
+            position += 1 + TOPIC_SIZE
+            if raw[position] == _STRING and raw[position + 1]:
+                self._start = position + 3
+                position += (raw[position + 1] << 8) + raw[position + 2] + 3
+            else:
+                is_list, self._start, position = rlp.item_bounds(raw, position, limit)
+                if is_list:
+                    raise EnvelopeError("the data of an envelope is a string")
             self._nonce_at = position
             _, position = _read_uint(raw, position, _UINT64_SIZE)
         except IndexError:

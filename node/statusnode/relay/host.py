@@ -62,6 +62,7 @@ class RelayInfo:
     max_message_size: int
     pooled: int
     """Envelopes in the pool."""
+    pooled_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,8 @@ class RelayHost:
 
     def info(self) -> RelayInfo:
         """Describe the relay."""
-        standards = self._standards
-        return RelayInfo(standards.min_pow, standards.max_message_size, len(self._pool))
+        standards, pool = self._standards, self._pool
+        return RelayInfo(standards.min_pow, standards.max_message_size, len(pool), pool.size_bytes)
 
     def reconfigure(self, settings: RelaySettings) -> None:
         """Take new settings: proof of work, message size, rate limits, soft blacklist, pool size.

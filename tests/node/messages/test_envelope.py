@@ -149,12 +149,17 @@ def test_envelopes_of_the_same_bytes_are_equal() -> None:
     assert {Envelope.parse(RAW), Envelope.parse(bytes(bytearray(RAW)))} == {Envelope.parse(RAW)}
 
 
-def test_random_damage_is_refused_or_reads_as_another_envelope() -> None:
+@pytest.mark.parametrize("size", [0, 1, 32, 56, 230, 300, 70_000])
+def test_random_damage_is_refused_or_reads_as_another_envelope(size: int) -> None:
     rng = random.Random(6)
-    for _ in range(20_000):
-        raw = bytearray(RAW)
+    whole = Envelope.build(*FIELDS[:3], bytes(size), 2**40).raw
+    for _ in range(5_000):
+        raw = bytearray(whole)
         for _ in range(rng.randint(1, 3)):
-            raw[rng.randrange(len(raw))] = rng.randrange(256)
+            place = rng.choice((rng.randrange(20), rng.randrange(-10, 0), rng.randrange(len(raw))))
+            raw[place % len(raw)] = rng.choice((rng.randrange(256), 0, 0x80, 0xB9, 0xF9))
+        if rng.random() < 0.2:
+            del raw[rng.randrange(len(raw)) :]
         try:
             envelope = Envelope.parse(bytes(raw))
         except EnvelopeError:

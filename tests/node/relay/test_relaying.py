@@ -466,6 +466,7 @@ def test_envelopes_expire_with_the_second_and_are_counted() -> None:
     peer.messages(envelope(ttl=2), envelope(ttl=60, size=300))
     world.advance(4)
     assert world.host.info().pooled == 1
+    assert 300 < world.host.info().pooled_bytes < 340
     counters = world.host.counters
     assert counters.envelopes_cached == {"hit": 0, "miss": 2, "clear": 1}
     assert (counters.size_buckets[:3], counters.size_sum) == ([1, 1, 0], 440)
