@@ -14,6 +14,7 @@ from statusnode.messages.keystore import KeyStore
 from statusnode.messages.mining import Miner
 from statusnode.relay.filters import FilterRegistry
 from statusnode.relay.host import RelayHost
+from statusnode.relay.mail import MailHandler
 from statusnode.relay.settings import RelaySettings
 from statusnode.rpc.backend import Backend, Messaging
 from statusnode.rpc.http import HttpSettings
@@ -44,11 +45,12 @@ async def rpc_node(
     relay: RelaySettings | None = None,
     now: Callable[[], float] = time.time,
     listen: str = "127.0.0.1:0",
+    mail: MailHandler | None = None,
 ) -> AsyncIterator[RpcNode]:
     """Run a node whose socket and data are in `folder`."""
     key = key or PrivateKey.generate()
     filters, miner = FilterRegistry(), Miner()
-    host = RelayHost(relay or RelaySettings(), now, filters)
+    host = RelayHost(relay or RelaySettings(), now, filters, mail)
     server = Server(ServerConfig(CLIENT_NAME, listen), key, host.subprotocols(), now)
     await server.start()
     messaging = Messaging(host, filters, KeyStore(), miner)

@@ -56,7 +56,7 @@ class HttpHandler:
         """Serve nothing more on the connections that are left."""
         self._stopped = True
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         response = await self._respond(request)
         if "gzip" in request.headers.get("Accept-Encoding", "") and response.body:

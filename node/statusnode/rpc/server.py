@@ -155,7 +155,7 @@ class RpcServer:
         handler = WebSocketHandler(self._dispatcher(settings.modules), settings)
         with _told_to_the_caller():
             await self._clear_away()
-            endpoint = await WebEndpoint.open(handler, settings.host, settings.port)
+            endpoint = await WebEndpoint.open(handler.handle, settings.host, settings.port)
         self._websocket = _Port(endpoint, handler)
         _log.info("WebSocket endpoint opened", extra={"url": f"ws://{self._websocket}"})
 
@@ -174,7 +174,7 @@ class RpcServer:
 
     async def _open_http(self, settings: HttpSettings) -> None:
         handler = HttpHandler(self._dispatcher(settings.modules), settings)
-        endpoint = await WebEndpoint.open(handler, settings.host, settings.port)
+        endpoint = await WebEndpoint.open(handler.handle, settings.host, settings.port)
         self._http = _Port(endpoint, handler)
         _log.info("HTTP endpoint opened", extra={"url": f"http://{self._http}"})
 
@@ -197,7 +197,7 @@ class RpcServer:
 def _told_to_the_caller() -> Iterator[None]:
     try:
         yield
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise RpcError(str(error)) from error
 
 

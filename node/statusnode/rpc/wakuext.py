@@ -8,6 +8,7 @@ its application.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +16,10 @@ from typing import Final
 
 from statusnode.crypto.keys import PrivateKey, PublicKey
 from statusnode.mailserver.archive import CURSOR_SIZE
+from statusnode.mailserver.client import OutgoingRequest, sealed_request
 from statusnode.mailserver.request import MailRequest
 from statusnode.mailserver.response import Failure, ResponseError, decode
-from statusnode.mailserver.sealed import draft_request
 from statusnode.messages.bloom import bloom_bytes, bloom_of
-from statusnode.messages.composing import compose
-from statusnode.messages.envelope import Envelope
 from statusnode.messages.keystore import UnknownKeyError
 from statusnode.records.enode import Enode, EnodeError
 from statusnode.rpc.backend import Messaging
@@ -39,6 +38,8 @@ from statusnode.rpc.values import (
     topic_of,
     uint32,
 )
+
+_log = logging.getLogger(__name__)
 
 _DAY_SECONDS: Final = 86400
 _REPEAT_SECONDS: Final = 3.0
@@ -133,22 +134,24 @@ class _WakuExt:
         self._asked: dict[frozenset[bytes], float] = {}
 
     async def request_messages(self, query: _Query) -> Result:
-        mailserver, envelope = await self._prepare(query)
-        self._ask(mailserver, envelope, query)
-        return to_hex(envelope.hash)
+        mailserver, request = await self._prepare(query)
+        self._ask(mailserver, request, query)
+        return to_hex(request.request_id)
 
     async def request_messages_sync(self, retries: _Retries, query: _Query) -> Result:
-        for attempt in range(max(0, retries.max_retries + 1)):
+        attempts = max(0, retries.max_retries + 1)
+        for attempt in range(attempts):
             timeout_ns = retries.base_timeout_ns + attempt * retries.step_timeout_ns
             try:
-                return await self._wait(query, timeout_ns / _NANOSECONDS)
+                return await self._ask_and_wait(query, timeout_ns / _NANOSECONDS)
             except TimeoutError:
                 continue
-        asked = max(0, retries.max_retries + 1)
-        raise RpcError(f"failed to request messages after {asked} retries")
+        raise RpcError(f"failed to request messages after {attempts} retries")
 
-    async def _wait(self, query: _Query, timeout_seconds: float) -> Result:
-        mailserver, envelope = await self._prepare(query)
+    async def _ask_and_wait(self, query: _Query, timeout_seconds: float) -> Result:
+        # Only the end of the answer matters: its envelopes are for the filters. So several
+        # requests to one mailserver do not get in each other's way.
+        mailserver, request = await self._prepare(query)
         answered: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
         def hear(node_id: bytes, data: bytes) -> None:
@@ -158,28 +161,30 @@ class _WakuExt:
                 response = decode(data)
             except ResponseError:
                 return
-            if response.request_id != envelope.hash:
+            if response.request_id != request.request_id:
                 return
             if isinstance(response, Failure):
-                # All that Go's encoder leaves of an error.
+                _log.warning("The mailserver refused a request", extra={"err": response.text})
+                # All that Go's encoder leaves of an error, and what callers look for.
                 answered.set_result({"cursor": "", "error": {}})
             else:
                 answered.set_result({"cursor": response.cursor.hex(), "error": None})
 
         stop_hearing = self._relay.on_mail_response(hear)
         try:
-            self._ask(mailserver, envelope, query)
+            self._ask(mailserver, request, query)
             async with asyncio.timeout(timeout_seconds):
                 return await answered
         finally:
             stop_hearing()
 
-    async def _prepare(self, query: _Query) -> tuple[Enode, Envelope]:
+    async def _prepare(self, query: _Query) -> tuple[Enode, OutgoingRequest]:
         now = self._now()
         query = query.with_range(int(now))
         if query.lower > query.upper:
             raise RpcError(f"Query range is invalid: from > to ({query.lower} > {query.upper})")
         mailserver = _mailserver(query.mailserver)
+        recipient = self._recipient(query, mailserver)
         request = MailRequest(
             lower=query.lower,
             upper=query.upper,
@@ -188,10 +193,15 @@ class _WakuExt:
             limit=query.limit,
             cursor=_cursor(query.cursor),
         )
-        recipient = self._recipient(query, mailserver)
-        min_pow = self._relay.info().min_pow
-        draft = draft_request(request, recipient, self._key, min_pow)
-        return mailserver, await compose(draft, self._miner, now)
+        sealed = await sealed_request(
+            request,
+            recipient=recipient,
+            signer=self._key,
+            min_pow=self._relay.info().min_pow,
+            miner=self._miner,
+            now=now,
+        )
+        return mailserver, sealed
 
     def _recipient(self, query: _Query, mailserver: Enode) -> bytes | PublicKey:
         if not query.symmetric_key_id:
@@ -201,14 +211,14 @@ class _WakuExt:
         except UnknownKeyError as error:
             raise RpcError(f"invalid symKeyID value: {error}") from error
 
-    def _ask(self, mailserver: Enode, envelope: Envelope, query: _Query) -> None:
+    def _ask(self, mailserver: Enode, request: OutgoingRequest, query: _Query) -> None:
         topics, now = frozenset(query.topics), self._now()
         if not query.force and now - self._asked.get(topics, 0.0) < _REPEAT_SECONDS:
             raise RpcError(
                 f"another request with the same topics was sent less than {_REPEAT_SECONDS:g}s "
                 "ago. Please wait for a bit longer, or set `force` to true in request parameters"
             )
-        self._relay.send_mail_request(mailserver.node_id, envelope.raw)
+        self._relay.send_mail_request(mailserver.node_id, request.payload)
         if not query.force:
             self._asked.pop(topics, None)
             self._asked[topics] = now

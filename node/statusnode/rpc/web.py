@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -12,6 +13,7 @@ from aiohttp import web
 _IDLE_SECONDS: Final = 120.0
 _CLOSE_SECONDS: Final = 2.0
 _BACKLOG: Final = 128
+_MAX_PORT: Final = 0xFFFF
 
 
 class WebEndpoint:
@@ -63,6 +65,8 @@ async def _hide_software(_: web.Request, response: web.StreamResponse) -> None:
 
 
 async def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= _MAX_PORT:  # the resolver would take it modulo 65536
+        raise OSError(errno.EADDRNOTAVAIL, f"{port} is no port")
     found = await asyncio.get_running_loop().getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )

@@ -43,7 +43,7 @@ class WebSocketHandler:
         self._origins = frozenset(origin.lower() for origin in settings.origins or own)
         self._open: set[_Transport] = set()
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection to its end."""
         origin = request.headers.get("Origin")
         if origin is not None and not self._allows(origin):
