@@ -97,7 +97,8 @@ class EmbeddedDnsServer:
                 await self.stop()
                 if port == 0 and error.errno == errno.EADDRINUSE:
                     continue  # the TCP port that the system chose is another program's UDP port
-                reason = os.strerror(error.errno) if (error.errno or 0) > 0 else str(error)
+                number = error.errno or 0  # negative for names that are no address
+                reason = os.strerror(number) if number > 0 else str(error)
                 raise DnsServerError(
                     f"the DNS server cannot listen on {host}, port {port}: {reason}"
                 ) from error
