@@ -29,7 +29,7 @@ from statusnode.records.tree import SignedTree
 
 
 def manifest(**spec: Any) -> StatusFleet:
-    """Return a fleet of two relayers, a mailserver and a tree; `spec` changes it, None leaves out."""
+    """Return two relayers, a mailserver and a tree, changed by `spec`; None leaves a part out."""
     document: dict[str, Any] = {
         "apiVersion": "statusfleet.io/v1alpha1",
         "kind": "StatusFleet",
