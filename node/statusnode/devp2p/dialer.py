@@ -111,7 +111,7 @@ class Dialer:
     def _start(self, target: _Target, group: asyncio.TaskGroup) -> None:
         if not target.enode.host or not target.enode.tcp:
             target.error = "the enode has no address to dial"
-            _log.warning("Static node without an address: %s", target.enode)
+            _log.warning("Static node without an address", extra={"enode": target.enode})
             return
         target.task = group.create_task(self._keep(target), name=f"dial {target.enode.host}")
 
@@ -142,7 +142,7 @@ class Dialer:
             target.attempts += 1
             target.refusal = None
             target.error = str(error) or "the dial took too long"
-            _log.debug("Cannot dial %s: %s", target.enode, target.error)
+            _log.debug("Dial error", extra={"enode": target.enode, "err": target.error})
             return None
         try:
             await connection.settled.wait()

@@ -145,7 +145,7 @@ class Listener:
                 client, address = await loop.sock_accept(self._socket)
             except OSError as error:
                 # Out of descriptors, or the peer went away: neither ends a server.
-                _log.warning("Cannot accept a connection: %s", error)
+                _log.warning("Cannot accept a connection", extra={"err": error})
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             await self._admit(loop, client, normalise(address[0]))
@@ -163,7 +163,7 @@ class Listener:
         try:
             await loop.connect_accepted_socket(lambda: connection, client)
         except OSError as error:
-            _log.debug("Cannot serve %s: %s", host, error)
+            _log.debug("Cannot serve a connection", extra={"addr": host, "err": error})
             connection.abort(str(error))
             self._slots.release(connection)
             client.close()

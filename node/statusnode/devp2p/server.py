@@ -129,7 +129,7 @@ class Server:
             self._runner.cancel()
             await asyncio.wait({self._runner})
             if not self._runner.cancelled() and (error := self._runner.exception()) is not None:
-                _log.error("The P2P server had failed: %r", error)
+                _log.error("The P2P server had failed", extra={"err": repr(error)})
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -186,7 +186,7 @@ class Server:
     def add_static(self, enode: Enode, *, fleet: bool = False) -> None:
         """Keep a session with this node; a fleet peer is also trusted, and redialed quickly."""
         if enode.node_id == self._own_id:
-            _log.warning("A static node is this node itself: %s", enode)
+            _log.warning("A static node is this node itself", extra={"enode": enode})
             return
         self._dialer.add(enode, fleet=fleet)
         (self._fleet.add if fleet else self._fleet.discard)(enode.node_id)
@@ -314,9 +314,7 @@ class Server:
         self._slots.release(connection)
         self._peers[node_id] = connection
         self._connections[connection].connected_at = self._now()
-        _log.debug(
-            "Adding p2p peer addr=%s:%d peers=%d", *connection.remote_address, len(self._peers)
-        )
+        _log.debug("Adding p2p peer", extra=self._facts(connection))
         self._tell(PeerEvent(PeerEventKind.ADD, self._info(connection)))
 
     def ended(self, connection: Connection, ending: Ended) -> None:
@@ -327,16 +325,13 @@ class Server:
             self._forget_identified(connection, node_id)
         if node_id is None or self._peers.get(node_id) is not connection:
             self.counters.failed_handshakes += 1
-            _log.debug("No session with %s:%d: %s", *connection.remote_address, ending.detail)
+            _log.debug("Rejected peer", extra=self._facts(connection, err=ending.detail))
             return
         info = self._info(connection)
         del self._peers[node_id]
         _log.debug(
-            "Removing p2p peer addr=%s:%d peers=%d req=%s err=%s",
-            *connection.remote_address,
-            len(self._peers),
-            ending.by_peer,
-            ending.detail,
+            "Removing p2p peer",
+            extra=self._facts(connection, req=ending.by_peer, err=ending.detail),
         )
         self._tell(PeerEvent(PeerEventKind.DROP, info, ending.detail))
 
@@ -400,6 +395,10 @@ class Server:
             standing.fleet,
             peer.connected_at,
         )
+
+    def _facts(self, connection: Connection, **more: object) -> dict[str, object]:
+        host, port = connection.remote_address
+        return {"addr": f"{host}:{port}", "peers": len(self._peers), **more}
 
     def _tell(self, event: PeerEvent) -> None:
         for callback in list(self._subscribers):
