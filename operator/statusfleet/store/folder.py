@@ -151,15 +151,19 @@ class FolderStore(FolderReader):
 
     async def ensure_member_key(self, member: str) -> PrivateKey:
         """Return a member's key, made now if it has none; raises as `ensure_key`."""
-        return await asyncio.to_thread(ensure_key, self.member_folder(member) / "nodekey")
+        return await self._ensure(self.member_folder(member) / "nodekey")
 
     async def ensure_tree_key(self) -> PrivateKey:
         """Return the key that signs the tree, made now if there is none; raises as `ensure_key`."""
-        return await asyncio.to_thread(ensure_key, self.path / "tree.key")
+        return await self._ensure(self.path / "tree.key")
 
     async def ensure_canary_key(self) -> PrivateKey:
         """Return the canary's key, made now if there is none; raises as `ensure_key`."""
-        return await asyncio.to_thread(ensure_key, self.path / "canary.key")
+        return await self._ensure(self.path / "canary.key")
+
+    async def _ensure(self, path: Path) -> PrivateKey:
+        async with self._writing:
+            return await asyncio.to_thread(ensure_key, path)
 
     def _check_owner(self) -> None:
         owner = self.state().fleet
