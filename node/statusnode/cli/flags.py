@@ -81,7 +81,7 @@ _FLAGS: Final = (
     _Flag("log-without-color", "", "accepted; the log has no colors"),
     _Flag("mailserver", "", "be a Whisper mailserver (not in this version)"),
     _Flag("metrics", "", "serve /metrics, /health and /ready over HTTP"),
-    _Flag("metrics-port", "int", "their port"),
+    _Flag("metrics-port", "int", "the port of metrics, on every address; 0: any free one"),
     _Flag("network-id", "int", "Ethereum network: 1 Mainnet, 3 Ropsten, 4 Rinkeby, 5 Goerli"),
     _Flag("pprof", "", "profile Go (not in this version)"),
     _Flag("pprof-port", "int", "port of the Go profiler"),

