@@ -82,13 +82,17 @@ class PeerConnection(Protocol):
 
         `compressed` may hold the snappy form of `payload`, so that one compression serves many
         peers; it is ignored where the session does not compress. Never blocks: a subprotocol
-        watches `write_backlog` and the pause calls. Writing to a session that has ended is
-        silently nothing.
+        watches `write_backlog` and the pause calls; one that does not loses the peer at a hard
+        limit. Writing to a session that has ended is silently nothing.
         """
         ...
 
     def disconnect(self, reason: DisconnectReason) -> None:
-        """End the session; the reason is sent if the peer still reads."""
+        """End the session; the reason is sent if the peer still reads.
+
+        No packet is handed over after this call; `connection_lost` follows from the event loop,
+        never from within.
+        """
         ...
 
     def pause_reading(self) -> None:
@@ -105,7 +109,8 @@ class PacketHandler(Protocol):
         """Take one packet; `payload` is its decompressed RLP.
 
         Raises:
-            SubprotocolError: the session must end.
+            SubprotocolError: the session must end. Any other error ends it too, without a reason,
+                and is reported to the event loop as the fault that it is.
         """
         ...
 
@@ -116,7 +121,11 @@ class PacketHandler(Protocol):
     def writing_resumed(self) -> None: ...
 
     def connection_lost(self, reason: DisconnectReason | None) -> None:
-        """The session has ended; called exactly once, nothing follows."""
+        """The session has ended; called exactly once, from the event loop, nothing follows.
+
+        The reason is None where the socket just closed, or where the peer gave one that no
+        specification knows.
+        """
         ...
 
 
