@@ -48,6 +48,7 @@ class Delivery:
             LinkLostError: the peer went away.
         """
         counters = self.counters
+        facts = {"peerID": link.node_id.hex(), "requestID": request_id.hex()}
         bundler = Bundler(request.limit, max_packet_size)
         started = self.clock()
         failure: str | None = None
@@ -55,24 +56,37 @@ class Delivery:
             await self._send_all(link, request, bundler, max_packet_size)
         except ArchiveError as error:
             counters.delivery_failures["iterator"] += 1
-            _log.error("a mail request failed peer=%s error=%s", link.node_id.hex(), error)
-            # The sentence for whoever runs the node names files of theirs; peers get another.
+            _log.error("[mailserver:DeliverMail] archive failed", extra=facts | {"err": error})
+            # That sentence names files of whoever runs the node; peers get another.
             failure = "the archive cannot be read"
         except TimeoutError:
             counters.delivery_failures["process"] += 1
-            _log.warning("a mail client reads too slowly peer=%s", link.node_id.hex())
+            _log.warning("[mailserver:DeliverMail] the peer reads too slowly", extra=facts)
             failure = "timed out sending envelopes"
         counters.requests_bundle_process_duration_seconds.observe(self.clock() - started)
         counters.envelopes += 1
         counters.sent_envelope_batch_size_bytes.observe(bundler.size)
         if bundler.oversized:
-            _log.warning("envelopes too large to deliver count=%d", bundler.oversized)
-        end = (
-            Completion(request_id, bundler.last_hash, bundler.cursor)
-            if failure is None
-            else Failure(request_id, failure)
+            _log.warning(
+                "[mailserver:DeliverMail] envelopes too large for any packet",
+                extra=facts | {"count": bundler.oversized},
+            )
+        if failure is not None:
+            link.send_completion(Failure(request_id, failure).encode())
+            return
+        _log.info(
+            "[mailserver:DeliverMail] request answered",
+            extra=facts
+            | {
+                "lower": request.lower,
+                "upper": request.upper,
+                "topics": len(request.topics),
+                "limit": request.limit,
+                "envelopes": bundler.count,
+                "next": bundler.cursor.hex(),
+            },
         )
-        link.send_completion(end.encode())
+        link.send_completion(Completion(request_id, bundler.last_hash, bundler.cursor).encode())
 
     async def _send_all(
         self, link: MailLink, request: MailRequest, bundler: Bundler, max_packet_size: int

@@ -49,7 +49,7 @@ class Cleaner:
                 _log.error("cannot remove old envelopes: %s", error)
             else:
                 if removed:
-                    _log.info("old envelopes removed count=%d", removed)
+                    _log.info("Old envelopes removed", extra={"count": removed})
 
     async def clean(self) -> int:
         """Remove all that is too old by now; return how many envelopes that were.

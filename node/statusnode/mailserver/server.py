@@ -121,10 +121,15 @@ class MailServer:
         self._runner = asyncio.create_task(self._run(running))
         await running.wait()
         _log.info(
-            "mailserver open archive=%s envelopes=%d",
-            self._archive.name,
-            self.counters.archived_envelopes,
+            "Mailserver opened",
+            extra={"archive": self._archive.name, "envelopes": self.counters.archived_envelopes},
         )
+
+    async def wait(self) -> None:
+        """Wait until the mailserver has stopped; an error that ended it is raised here."""
+        if self._runner is not None:
+            await asyncio.wait({self._runner})
+            self._runner.result()
 
     async def stop(self) -> None:
         """Drop requests under way, commit what waits, close the archive."""
@@ -169,12 +174,14 @@ class MailServer:
             return
         question = _read(payload)
         if question is None:
-            _log.debug("undecodable mail request peer=%s", link.node_id.hex())
+            _log.debug(
+                "[mailserver:DeliverMail] undecodable request", extra={"peerID": link.node_id.hex()}
+            )
             return
         peer = self._peers.setdefault(link, _Peer())
         if len(peer.waiting) >= _MAX_WAITING or peer.size + len(payload) > _MAX_WAITING_BYTES:
             self.counters.delivery_failures["peer_req_limit"] += 1
-            _fail(link, question[0], "too many requests are waiting")
+            _refuse(link, question[0], "too many requests", "too many requests are waiting")
             return
         peer.waiting.append((len(payload), question))
         peer.size += len(payload)
@@ -197,7 +204,9 @@ class MailServer:
                 peer.waiting.popleft()
                 peer.size -= size
         except LinkLostError:
-            _log.debug("mail client went away peer=%s", link.node_id.hex())
+            _log.debug(
+                "[mailserver:DeliverMail] the peer went away", extra={"peerID": link.node_id.hex()}
+            )
         finally:
             self._peers.pop(link, None)
 
@@ -215,7 +224,7 @@ class MailServer:
                 request.check_range()
         except RequestError as error:
             failures["validation"] += 1
-            self._refused(link, request_id, error)
+            _refuse(link, request_id, "request failed validation", str(error))
             return
         self.counters.delivery_attempts += 1
         request = request.with_defaults(self._now())
@@ -223,28 +232,24 @@ class MailServer:
             request.check()
         except RequestError as error:
             self.counters.sync_failures["req_invalid"] += 1
-            self._refused(link, request_id, error)
+            _refuse(link, request_id, "request invalid", str(error))
             return
         if not self._limiter.accepts(link.node_id, started):
             failures["peer_req_limit"] += 1
-            self._refused(link, request_id, RequestError("rate limit exceeded"))
+            _refuse(link, request_id, "peer exceeded the limit", "rate limit exceeded")
             return
         self.counters.requests_batched += request.batch
         await self._writer.flushed()
         await self._delivery.answer(link, request_id, request, settings.max_message_size)
         self.counters.delivery_duration_seconds.observe(self._clock() - started)
 
-    def _refused(self, link: MailLink, request_id: bytes, error: RequestError) -> None:
-        _log.info(
-            "mail request refused peer=%s request=%s error=%s",
-            link.node_id.hex(),
-            request_id.hex(),
-            error,
-        )
-        _fail(link, request_id, str(error))
 
-
-def _fail(link: MailLink, request_id: bytes, text: str) -> None:
+def _refuse(link: MailLink, request_id: bytes, what: str, text: str) -> None:
+    _log.warning(
+        "[mailserver:DeliverMail] %s",
+        what,
+        extra={"peerID": link.node_id.hex(), "requestID": request_id.hex(), "err": text},
+    )
     link.send_completion(Failure(request_id, text).encode())
 
 

@@ -15,6 +15,7 @@ by the work it was given already: what was handed over is committed even if the 
 from __future__ import annotations
 
 import marshal
+import os
 import signal
 import struct
 import sys
@@ -85,8 +86,13 @@ def serve(store: ArchiveStore, source: BinaryIO, sink: BinaryIO) -> None:
             body = source.read(size)
             if len(body) < size:
                 return
-            sink.write(frame(_answer(operations, unframe(body))))
-            sink.flush()
+            answer = frame(_answer(operations, unframe(body)))
+            try:
+                sink.write(answer)
+                sink.flush()
+            except BrokenPipeError:
+                # Nobody is left to hear it. What still is in the pipe gets done all the same.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sink.fileno())
     finally:
         store.close()
 
@@ -106,11 +112,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     mode, path = sys.argv[1:]
     store = SqliteArchive(Path(path), writable=mode == WRITE)
-    try:
-        serve(store, sys.stdin.buffer, sys.stdout.buffer)
-    except BrokenPipeError:
-        # The parent was killed before it could read the answer; the work itself is done.
-        sys.stdout = None
+    serve(store, sys.stdin.buffer, sys.stdout.buffer)
 
 
 if __name__ == "__main__":

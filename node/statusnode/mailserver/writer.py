@@ -113,11 +113,11 @@ class ArchiveWriter:
 
     def _failed(self, error: ArchiveError) -> None:
         if self.open:
-            _log.error("archiving stopped: %s", error)
+            _log.error("Archiving stopped", extra={"err": error})
         self.open = False
         self._release(self._accepted)
         if self._closing.is_set():
-            _log.error("envelopes not archived count=%d", len(self._queue))
+            _log.error("Envelopes not archived", extra={"count": len(self._queue)})
             self._counters.archived_envelopes_failures += len(self._queue)
 
     async def _commit_group(self) -> None:
@@ -156,7 +156,7 @@ class ArchiveWriter:
             counters.archived_envelope_size_bytes.observe(HEADER_SIZE + envelope.size)
         if not self.open:
             self.open = True
-            _log.info("archiving goes on")
+            _log.info("Archiving goes on")
 
     def _release(self, settled: int) -> None:
         while self._waiters and self._waiters[0][0] <= settled:
