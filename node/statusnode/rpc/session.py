@@ -98,6 +98,7 @@ class Session:
                 await writer
         except* OSError as errors:
             _log.debug("An RPC connection ended: %s", errors.exceptions[0])
+            self._transport.abort()
         finally:
             while self._subscriptions:
                 self._subscriptions.popitem()[1]()

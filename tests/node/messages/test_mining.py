@@ -16,13 +16,14 @@ import textwrap
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statusnode.codec import rlp
 from statusnode.crypto.keccak import keccak256
-from statusnode.messages import mining
+from statusnode.messages import mining, mining_worker
 from statusnode.messages.mining import Miner, MiningError, TargetMissedError
 from statusnode.messages.mining_worker import Search
 
@@ -51,21 +52,19 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def alive(pid: int) -> bool:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return state != "Z"
 
 
 def children() -> set[int]:
-    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return {pid for pid in map(int, found) if b"mining_worker" in command(pid)}
-
-
-def command(pid: int) -> bytes:
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
+    """The workers of this process."""
+    found = set()
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if mining_worker.__name__ in child.cmdline():
+                found.add(child.pid)
+    return found
 
 
 @pytest.mark.parametrize(
