@@ -35,6 +35,10 @@ def _unused_members(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
 def _without_cluster(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
     if "image" in spec.model_fields_set:
         yield ("image",), "has no effect here: members run this installation's own statusd"
+    if "datacenter" in spec.model_fields_set:
+        yield ("datacenter",), "has no effect here: it names the hosts of fleets.json"
+    if "rollout" in spec.model_fields_set:
+        yield ("rollout",), "has no effect here: what needs a restart is restarted at once"
     if "deletion" in spec.model_fields_set:
         yield ("deletion",), "has no effect here: remove the data folder to delete the fleet"
     for role in spec.roles.present():

@@ -51,7 +51,7 @@ class StatusFleet(Model):
     metadata: ObjectMeta
     """Name and labels."""
     spec: FleetSpec
-    """What the fleet should be."""
+    """What the fleet should be. The smallest is `roles: {relayer: {replicas: 2}}`."""
     status: FleetStatus | None = None
     """What the operator sees."""
 

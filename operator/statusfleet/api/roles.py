@@ -167,13 +167,14 @@ class Roles(Model):
     """The roles of the fleet; at least one has a member."""
 
     bootstrap: Maybe[Bootstrap] = None
-    """Bootstrap nodes."""
+    """Bootstrap nodes: discovery only, no envelopes."""
     relayer: Maybe[Relayer] = None
-    """Relayers."""
+    """Relayers: they carry envelopes and keep none."""
     rendezvous: Maybe[Rendezvous] = None
-    """Rendezvous servers."""
+    """Rendezvous servers. They do not speak RLPx, so they are never in the tree."""
     mailserver: Maybe[Mailserver] = None
-    """Mailservers."""
+    """Mailservers: they relay, archive every envelope, and deliver the past on request. A new one
+    starts with an empty archive."""
 
     def present(self) -> tuple[RoleSpec, ...]:
         """Return the roles that the manifest names, in a fixed order."""

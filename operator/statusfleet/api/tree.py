@@ -17,6 +17,8 @@ from statusfleet.api.text import (
     TreeURL,
 )
 
+DEFAULT_NAME_SERVERS = ("localhost",)
+
 
 class TreeTTL(Model):
     """How long resolvers may keep the tree's records."""
@@ -31,7 +33,8 @@ class SOA(Model):
     """The zone's start of authority, for the sinks that serve or write a whole zone."""
 
     name_servers: Annotated[tuple[DnsName, ...], entries(8)] = ()
-    """Names of the zone's servers; absent means `ns` below the domain."""
+    """Names of the zone's servers; absent means localhost, which does where nobody
+    delegates the zone."""
     mail: Maybe[MailAddress] = None
     """Mail address of the zone's keeper; absent means hostmaster at the domain."""
     minimum: Duration = Duration(60 * 10**9)

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.model import SecretSource
 from statusfleet.api.roles import Mailserver, RoleSpec
-from statusfleet.api.tree import TreeSpec
+from statusfleet.api.tree import DEFAULT_NAME_SERVERS, TreeSpec
 from statusfleet.plan.members import desired_members
 from statusfleet.plan.record import member_record
 from statusfleet.plan.ring import neighbours
@@ -199,5 +199,7 @@ def _tree(spec: TreeSpec | None, members: tuple[Member, ...]) -> DesiredTree | N
         root_ttl_seconds=spec.ttl.root.whole_seconds,
         entries_ttl_seconds=spec.ttl.entries.whole_seconds,
         soa_minimum_seconds=spec.soa.minimum.whole_seconds,
+        name_servers=spec.soa.name_servers or DEFAULT_NAME_SERVERS,
+        mailbox=spec.soa.mailbox(spec.domain),
         sinks=tuple(sink.name for sink in spec.publish),
     )

@@ -192,7 +192,8 @@ class Waiting:
 class DesiredTree:
     """The tree if all members that have a record belonged to it; who does is decided elsewhere.
 
-    `candidates` are the records by member's name, in the plan's order; TTLs in seconds.
+    `candidates` are the records by member's name, in the plan's order. `name_servers` and
+    `mailbox` are what the zone's SOA says, names without a final dot.
     """
 
     domain: str
@@ -201,6 +202,8 @@ class DesiredTree:
     root_ttl_seconds: int
     entries_ttl_seconds: int
     soa_minimum_seconds: int
+    name_servers: tuple[str, ...]
+    mailbox: str
     sinks: tuple[str, ...]
 
 

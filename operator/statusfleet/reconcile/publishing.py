@@ -196,6 +196,8 @@ def zone_settings(desired: DesiredTree) -> ZoneSettings:
     """Return what the zone of a tree says besides its entries."""
     return ZoneSettings(
         domain=desired.domain,
+        nameservers=desired.name_servers,
+        mail=desired.mailbox,
         minimum_seconds=desired.soa_minimum_seconds,
         root_ttl_seconds=desired.root_ttl_seconds,
         entry_ttl_seconds=desired.entries_ttl_seconds,

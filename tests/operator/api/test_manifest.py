@@ -227,7 +227,7 @@ def test_what_a_laptop_cannot_use_is_told() -> None:
     spec = tree(
         publish=[{"embedded": {}}, {"dnsEndpoint": {}}],
     )
-    spec |= {"image": {"tag": "v1"}}
+    spec |= {"image": {"tag": "v1"}, "datacenter": "do-ams3", "rollout": {}, "deletion": {}}
     spec["roles"]["relayer"] |= {
         "expose": {"type": "LoadBalancer", "port": 443, "addressScope": "Private"},
         "storage": {},
@@ -242,6 +242,9 @@ def test_what_a_laptop_cannot_use_is_told() -> None:
     (found,) = parse_manifests(text(manifest(spec)), "")
     assert {path for path, _ in not_applicable(found.fleet.spec, "processes")} == {
         "spec.image",
+        "spec.datacenter",
+        "spec.rollout",
+        "spec.deletion",
         "spec.roles.relayer.expose.type",
         "spec.roles.relayer.expose.port",
         "spec.roles.relayer.storage",

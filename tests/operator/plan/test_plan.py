@@ -324,5 +324,16 @@ def test_the_tree_has_every_member_that_has_a_record() -> None:
     assert plan.tree.links == (TREE_URL,)
 
 
+def test_the_zone_says_what_the_manifest_says() -> None:
+    soa = {"nameServers": ["ns1.example.org"], "mail": "dns.admin@example.org", "minimum": "5s"}
+    tree = planned({**SPEC, "tree": {**SPEC["tree"], "soa": soa}}).tree
+    assert tree is not None
+    assert (tree.name_servers, tree.soa_minimum_seconds) == (("ns1.example.org",), 5)
+    assert tree.mailbox == "dns\\.admin.example.org"
+    usual = planned(SPEC).tree
+    assert usual is not None
+    assert (usual.name_servers, usual.mailbox) == (("localhost",), "hostmaster.nodes.example.org")
+
+
 def test_without_a_domain_there_is_no_tree() -> None:
     assert planned({"roles": {"relayer": {}}}).tree is None
