@@ -11,11 +11,14 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from statusfleet.cli import table
 from statusfleet.cli.picture import JsonObject, Picture, events, sentence
 from statusfleet.worlds.processes.world import Detail
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _KEPT_LINES: Final = 5
 
@@ -141,21 +144,25 @@ class LineScreen:
 
 
 class TableScreen:
-    """A table that stands still, with the last few lines of news below it."""
+    """A table that stands still, with the last few lines of news below it.
 
-    def __init__(self) -> None:
+    Before there is a picture to draw, news are plain lines.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self._console = Console()
-        self._live = Live(console=self._console, auto_refresh=False, transient=False)
-        self._live.start()
+        self._console = console or Console()
+        self._live = Live(console=self._console, auto_refresh=False)
         self._picture: Picture | None = None
         self._details: Mapping[str, Detail] = {}
         self._news: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def show(self, picture: Picture, details: Mapping[str, Detail]) -> None:
         """Draw the table anew (`Screen`)."""
+        if self._picture is None:
+            self._live.start()
         self._picture = picture
         self.numbers(details)
 
@@ -170,13 +177,18 @@ class TableScreen:
 
     def note(self, text: str) -> None:
         """Put it below the table (`Screen`)."""
-        if text not in self._news:
-            self._news.append(text)
+        if self._picture is None:
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            return
+        if text in self._news:
+            self._news.remove(text)
+        self._news.append(text)
         self._draw()
 
     def close(self) -> None:
         """Leave the table as it was last (`Screen`)."""
-        self._live.stop()
+        if self._picture is not None:
+            self._live.stop()
 
     def _draw(self) -> None:
         if self._picture is not None:

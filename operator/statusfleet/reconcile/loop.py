@@ -38,6 +38,7 @@ class FleetLoop:
         self._reported = reported
         self._failed = failed
         self._invalid_edit = ""
+        self._failure = ""
         self._awake = asyncio.Event()
 
     def wake(self) -> None:
@@ -62,8 +63,11 @@ class FleetLoop:
             try:
                 report = await self._reconciler.reconcile(self._fleet, self._invalid_edit)
             except (StoreError, WorldError) as error:
-                self._failed(str(error))
+                if str(error) != self._failure:  # said once, tried again until it goes
+                    self._failure = str(error)
+                    self._failed(self._failure)
             else:
+                self._failure = ""
                 self._reported(report)
                 wait = RESYNC_SECONDS
                 if report.next_look is not None:

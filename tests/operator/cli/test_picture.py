@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from statusfleet.cli.picture import Picture, draw, events, sentence
-from statusfleet.cli.screens import JsonScreen, LineScreen
+from statusfleet.cli.screens import JsonScreen, LineScreen, TableScreen
 from statusfleet.cli.snapshot import Snapshot, SnapshotWriter, read
 from statusfleet.cli.table import fleet_table, short_enode
 from statusfleet.plan import CanaryVerdict
@@ -139,6 +139,20 @@ async def test_the_table_shows_every_column_however_narrow(stage: Stage, width: 
     assert first.split()[:6] == ["relayer-0", "relayer", "ready", "2", "3", "100"]
     assert "seq 1, 3 records, resolved, DNS at 127.0.0.1:5353" in text
     assert "canary  passed, 4 ms" in text
+
+
+async def test_a_terminal_shows_errors_before_and_below_the_table(stage: Stage) -> None:
+    from rich.console import Console
+
+    console = Console(width=120, file=io.StringIO(), force_terminal=True, color_system=None)
+    screen = TableScreen(console)
+    screen.error("is required", "spec")
+    assert console.file.getvalue() == "error: spec: is required\n"  # type: ignore[attr-defined]
+    screen.show(await whole(stage), DETAILS)
+    screen.error("the last edit is not used")
+    screen.close()
+    drawn = console.file.getvalue().rpartition("member ")[2]  # type: ignore[attr-defined]
+    assert "error: the last edit is not used" in drawn
 
 
 def test_a_long_enode_keeps_its_ends() -> None:

@@ -196,5 +196,13 @@ def test_a_log_beyond_its_bound_is_moved_aside_while_its_writer_goes_on(tmp_path
     ("code", "words"),
     [(0, "exited with code 0"), (3, "exited with code 3"), (-9, "was ended by SIGKILL")],
 )
-def test_an_end_is_said_in_words(code: int, words: str) -> None:
-    assert describe_end(code) == words
+def test_an_end_is_said_in_words(code: int, words: str, tmp_path: Path) -> None:
+    assert describe_end(code, tmp_path / "none") == words
+
+
+def test_a_failure_is_told_with_the_last_words_of_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("starting\nstatusd: the archive is damaged; run with --recover\n\n")
+    said = "exited with code 1: statusd: the archive is damaged; run with --recover"
+    assert describe_end(1, log) == said
+    assert describe_end(-9, log) == "was ended by SIGKILL"

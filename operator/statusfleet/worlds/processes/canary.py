@@ -11,7 +11,7 @@ from statusfleet.plan import CanaryVerdict
 from statusfleet.store import FolderStore
 from statusfleet.worlds.processes.child import Program
 from statusfleet.worlds.processes.confidential import write_if_changed
-from statusfleet.worlds.processes.supervisor import Supervisor
+from statusfleet.worlds.processes.supervisor import Phase, Supervisor
 from statusfleet.worlds.protocol import CanaryWish
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enode import Enode
@@ -26,12 +26,19 @@ class CanaryRunner:
     def __init__(
         self, supervisor: Supervisor, store: FolderStore, changed: Callable[[], None]
     ) -> None:
-        self.verdict: CanaryVerdict | None = None
         self.last_line: Mapping[str, Any] = {}
         self._supervisor = supervisor
         self._store = store
         self._changed = changed
         self._key: PrivateKey | None = None
+        self._verdict: CanaryVerdict | None = None
+
+    def verdict(self, now: float) -> CanaryVerdict | None:
+        """Return what the last run found, or that the canary itself does not run."""
+        state = self._supervisor.states.get(NAME)
+        if state is None or state.phase is not Phase.WAITING:
+            return self._verdict
+        return CanaryVerdict(False, now, None, (f"running the canary: {state.problem}",))
 
     async def key(self) -> PrivateKey:
         """Return the canary's key, made once.
@@ -51,7 +58,7 @@ class CanaryRunner:
         """
         if wish is None:
             await self._supervisor.stop([NAME])
-            self.verdict, self.last_line = None, {}
+            self._verdict, self.last_line = None, {}
             return
         path = self._store.path / "canary.json"
         text = _config(wish, await self.key())
@@ -62,7 +69,7 @@ class CanaryRunner:
     def _take_line(self, line: bytes) -> None:
         try:
             found = json.loads(line)
-            self.verdict = CanaryVerdict(
+            self._verdict = CanaryVerdict(
                 passed=found["passed"] is True,
                 finished_at=float(found["finishedAt"]),
                 latency_ms=found["latencyMs"],

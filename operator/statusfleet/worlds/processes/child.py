@@ -102,6 +102,7 @@ async def start(program: Program, on_line: Callable[[bytes], None] | None = None
     with program.log.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # a file in the working folder must not take the place of a module
             "-m",
             _LAUNCHER,
             str(os.getpid()),
@@ -127,8 +128,10 @@ async def _read_lines(stream: asyncio.StreamReader, on_line: Callable[[bytes], N
         on_line(line)
 
 
-def describe_end(code: int) -> str:
-    """Say in words how a process ended."""
+def describe_end(code: int, log: Path) -> str:
+    """Say in words how a process ended; of a failure, with its last words."""
+    if code > 0 and (words := logfile.last_line(log)):
+        return f"exited with code {code}: {words}"
     if code >= 0:
         return f"exited with code {code}"
     try:

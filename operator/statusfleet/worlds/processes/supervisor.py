@@ -152,7 +152,7 @@ class Supervisor:
         finally:
             self._living.discard(process)
             process.kill()  # what it may have left behind in its group
-        return describe_end(code)
+        return describe_end(code, entry.program.log)
 
     async def _end(self, process: Process) -> None:
         process.terminate()

@@ -141,7 +141,7 @@ class ProcessesWorld:
         return Observation(
             members=members,
             canary_key=(await self._canary.key()).public_key,
-            canary=self._canary.verdict,
+            canary=self._canary.verdict(self._now()),
             secrets=self.secrets,
         )
 
