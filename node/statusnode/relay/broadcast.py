@@ -78,7 +78,7 @@ class Broadcaster:
         frames = 0
         limit = self._standards.bundle_bytes
         left_behind: list[Member] = []
-        for group in self._groups.pending():
+        for group in self._groups.take_waiting():
             frames += _flush_group(group, limit, left_behind)
         for talker in self._talkers:
             talker.told.clear()
@@ -86,13 +86,6 @@ class Broadcaster:
         for member in left_behind:
             self._groups.leave(member)
         self._policy.flushed(frames, self._loop.time())
-
-    def close(self) -> None:
-        """Send nothing more."""
-        self._pending_bytes = 0
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 def _flush_group(group: Group, limit: int, left_behind: list[Member]) -> int:

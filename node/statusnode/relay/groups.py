@@ -55,6 +55,7 @@ class Groups:
         self._of_everything: list[Group] = []
         self._of_topic: dict[bytes, list[Group]] = {}
         self._of_bloom: list[Group] = []
+        self._waiting: list[Group] = []  # those with something pending
 
     def join(self, member: Member) -> None:
         """Put a peer where its interest belongs."""
@@ -85,23 +86,24 @@ class Groups:
     def offer(self, envelope: Envelope) -> int:
         """Let every group that wants `envelope` have it; return the seats of their members."""
         seats = 0
-        for group in self._of_everything:
+        for group in (*self._of_everything, *self._of_topic.get(envelope.topic, ())):
             if envelope.reaches(group.requirement):
-                group.pending.append(envelope)
-                seats |= group.seats
-        for group in self._of_topic.get(envelope.topic, ()):
-            if envelope.reaches(group.requirement):
-                group.pending.append(envelope)
-                seats |= group.seats
+                seats |= self._add(group, envelope)
         for group in self._of_bloom:
             if group.interest.wants(envelope):
-                group.pending.append(envelope)
-                seats |= group.seats
+                seats |= self._add(group, envelope)
         return seats
 
-    def pending(self) -> list[Group]:
-        """Return the groups that have something to be sent."""
-        return [group for group in self._groups.values() if group.pending]
+    def take_waiting(self) -> list[Group]:
+        """Return the groups that have something pending, which now is to be sent."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def _add(self, group: Group, envelope: Envelope) -> int:
+        if not group.pending:
+            self._waiting.append(group)
+        group.pending.append(envelope)
+        return group.seats
 
     def _indexes(self, interest: Interest) -> Iterable[list[Group]]:
         if interest.wants_all_topics:

@@ -123,14 +123,14 @@ class RelayHost:
         return [WakuProtocol(dialect, self._connect) for dialect in (WAKU_0, WAKU_1)]
 
     async def run(self) -> None:
-        """Let envelopes expire, once a second, until cancelled."""
+        """Let envelopes expire, once a second, until cancelled; then send what is pending."""
         try:
             while True:
                 now = self._now()
                 await asyncio.sleep(math.floor(now) + 1 - now)
                 self.tick()
         finally:
-            self._broadcaster.close()
+            self._broadcaster.flush()
 
     def tick(self) -> None:
         """Drop what has expired by now."""

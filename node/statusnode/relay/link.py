@@ -89,7 +89,6 @@ class PeerLink:
         self.node_id = peer.public_key.node_id
         self.state = LinkState.NEW
         self.interest = Interest()
-        self.light = False
         self.trusted = False
         """Whether direct messages and mail responses of this peer are taken."""
         self.told: set[bytes] = set()
@@ -190,11 +189,9 @@ class PeerLink:
         if code != PacketCode.STATUS:
             raise SubprotocolError(f"packet {code} came before the Status")
         try:
-            options = self._dialect.parse_status(payload)
-            self.interest = self.interest.changed_by(options)
+            self.interest = self.interest.changed_by(self._dialect.parse_status(payload))
         except StatusError as error:
             raise SubprotocolError(f"bad Status: {error}") from error
-        self.light = bool(options.light_node)
         self.seat, self.outbox = self._owner.open_outbox(self.peer)
         self.outbox.paused = self._paused
         self.state = LinkState.UP
@@ -218,13 +215,10 @@ class PeerLink:
 
     def _updated(self, payload: bytes) -> None:
         try:
-            options = self._dialect.parse_update(payload)
-            interest = self.interest.changed_by(options)
+            interest = self.interest.changed_by(self._dialect.parse_update(payload))
         except StatusError:
             self._owner.update_refused()
             raise
-        if options.light_node is not None:
-            self.light = options.light_node
         if interest != self.interest:
             self._owner.interest_told(self, interest)
 

@@ -9,6 +9,7 @@ No timers: a tolerance is a value with a due time, looked at when the rules are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
@@ -125,9 +126,9 @@ class Standards:
         """Ask for another proof of work; returns what peers must be told.
 
         Raises:
-            StandardsError: it is negative or no number.
+            StandardsError: it is negative, infinite or no number.
         """
-        if not value >= 0:
+        if not (math.isfinite(value) and value >= 0):
             raise StandardsError(f"invalid PoW: {value:f}")
         self._min_pow.change(value, now)
         self._rules = None

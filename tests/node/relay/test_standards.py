@@ -38,7 +38,7 @@ def test_each_change_is_tolerated_from_its_own_time() -> None:
     assert [ours.rules(START + at).min_pow for at in (6, 11, 15)] == [0.1, 0.3, 0.5]
 
 
-@pytest.mark.parametrize("value", [-1.0, float("nan")])
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
 def test_a_proof_of_work_that_makes_no_sense_is_refused(value: float) -> None:
     with pytest.raises(StandardsError):
         standards().set_min_pow(value, START)
