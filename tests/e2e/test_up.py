@@ -97,7 +97,7 @@ async def test_check_fails_at_its_time_limit_and_says_what_is_missing(
         own = f"members: [{{ordinal: 1, address: {{ip: 127.0.0.1, tcp: {port}}}}}]"
         relayer = f"relayer: {{replicas: 2, expose: {{addressScope: Private}}, {own}}}"
         file.write_text(manifest().replace("relayer: {replicas: 2}", relayer))
-        async with up(file, data, "--check", "--timeout", "4") as fleet:
+        async with up(file, data, "--check", "--timeout", "6") as fleet:
             assert await fleet.wait() == 1
             await nobody_left(data)
     last = fleet.events[-1]
@@ -202,7 +202,7 @@ async def test_others_look_at_a_running_fleet_and_cannot_take_its_folder(
 
         async with up(file, data, alone=False) as second:
             assert await second.wait() == 3
-        (refusal,) = second.events
+        refusal, _ = second.events
         assert refusal["event"] == "error"
         assert f"is in use by process {fleet.process.pid}" in refusal["message"]
 

@@ -77,7 +77,7 @@ class RunningFleet:
         self._store = store
         self._screen = screen
         self._snapshot = SnapshotWriter(store.path)
-        self._picture = Picture(manifest.fleet.name, str(store.path), missing=("nothing started",))
+        self._picture = Picture(manifest.fleet.name, str(store.path))
         self._notes: tuple[str, ...] = ()
         self._numbers_moved = asyncio.Event()
         self._interrupted = asyncio.Event()
@@ -117,7 +117,6 @@ class RunningFleet:
                     task.cancel()
         finally:
             self._snapshot.remove()
-            self._screen.close()
         return code
 
     async def _claim(self) -> None:

@@ -68,6 +68,7 @@ class JsonScreen:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._picture: Picture | None = None
+        self._errors: list[str] = []  # before the first picture
 
     def show(self, picture: Picture, details: Mapping[str, Detail]) -> None:
         """Write the events between the last picture and this one, then the summary (`Screen`)."""
@@ -83,6 +84,8 @@ class JsonScreen:
 
     def error(self, message: str, path: str = "") -> None:
         """Write an error event (`Screen`)."""
+        if self._picture is None:
+            self._errors.append(f"{path}: {message}" if path else message)
         self._write({"event": "error", "path": path or None, "message": message})
 
     def note(self, text: str) -> None:
@@ -90,13 +93,17 @@ class JsonScreen:
         self._write({"event": "note", "message": text})
 
     def close(self) -> None:
-        """Write the last summary again, so that it is the last line (`Screen`)."""
-        if self._picture is not None:
-            self._write_summary()
+        """Write the last summary again, so that it is the last line (`Screen`).
+
+        Of a fleet that never came so far it says why.
+        """
+        self._write_summary()
 
     def _write_summary(self) -> None:
-        if self._picture is not None:
-            self._write({"event": "summary", **self._picture.to_json()})
+        picture = self._picture
+        if picture is None:
+            picture = Picture("", "", missing=tuple(self._errors or ("nothing was started",)))
+        self._write({"event": "summary", **picture.to_json()})
 
     def _write(self, event: JsonObject) -> None:
         self._stream.write(json.dumps(event, ensure_ascii=False) + "\n")

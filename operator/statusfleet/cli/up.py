@@ -87,12 +87,11 @@ def up(
     except ManifestError as error:
         for problem in error.problems:
             screen.error(problem.message, problem.path)
-        raise typer.Exit(FAILED) from error
-    except FolderInUseError as error:
-        screen.error(str(error))
-        raise typer.Exit(FOLDER_IN_USE) from error
+        code = FAILED
     except StoreError as error:
         screen.error(str(error))
-        raise typer.Exit(FAILED) from error
+        code = FOLDER_IN_USE if isinstance(error, FolderInUseError) else FAILED
+    finally:
+        screen.close()
     if code:
         raise typer.Exit(code)

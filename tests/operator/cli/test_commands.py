@@ -66,6 +66,9 @@ def test_an_invalid_manifest_starts_nothing_and_names_every_field(file: Path) ->
     assert result.exit_code == 1
     paths = {event["path"] for event in json_lines(result) if event["event"] == "error"}
     assert paths == {"spec.roles.relayer.replicas", "spec.roles.relayer.colour"}
+    last = json_lines(result)[-1]
+    assert last["event"] == "summary"
+    assert "spec.roles.relayer.replicas: must be at least 0, not -2" in last["missing"]  # type: ignore[operator]
     assert not (file.parent / ".statusfleet").exists()
 
 
@@ -74,7 +77,7 @@ def test_a_secret_that_is_not_in_the_file_is_missed_by_its_field(file: Path) -> 
     file.write_text(MANIFEST.replace("nodes.little.test", f"nodes.little.test, {key}"))
     result = statusfleet("up", file, "--output", "json")
     assert result.exit_code == 1
-    (event,) = json_lines(result)
+    event, _ = json_lines(result)
     assert event["path"] == "spec.tree.signingKey.secretKeyRef"
 
 
