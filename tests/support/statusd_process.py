@@ -7,7 +7,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,11 +94,16 @@ def _write_config(folder: Path, settings: dict[str, object]) -> Path:
 
 
 @asynccontextmanager
-async def statusd(folder: Path, *arguments: str, **settings: object) -> AsyncIterator[Statusd]:
-    """Run a node with a configuration of ISOLATED and `settings`; it is dead afterwards."""
+async def statusd(
+    folder: Path, *arguments: str, command: Sequence[str] = (STATUSD,), **settings: object
+) -> AsyncIterator[Statusd]:
+    """Run a node with a configuration of ISOLATED and `settings`; it is dead afterwards.
+
+    `command` may name another program of the same flags, or something that runs one.
+    """
     config = _write_config(folder, settings)
     process = await asyncio.create_subprocess_exec(
-        *(STATUSD, "-fleet", "", "-dir", str(folder / "data"), "-addr", "127.0.0.1:0"),
+        *(*command, "-fleet", "", "-dir", str(folder / "data"), "-addr", "127.0.0.1:0"),
         *("-c", str(config), "-metrics", "-metrics-port", "0", *arguments),
         stderr=asyncio.subprocess.PIPE,
         limit=1 << 20,

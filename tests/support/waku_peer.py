@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +76,12 @@ class WakuPeer:
 
 
 @contextlib.asynccontextmanager
-async def waku_peer(version: int = 1, **options: object) -> AsyncIterator[WakuPeer]:
-    """Run a peer that tells these options in its Status."""
+async def waku_peer(
+    version: int = 1, *, within: Sequence[str] = (), **options: object
+) -> AsyncIterator[WakuPeer]:
+    """Run a peer that tells these options in its Status; `within` is a command that runs it."""
     process = await asyncio.create_subprocess_exec(
+        *within,
         go_binary(MODULE, "wakupeer"),
         f"-version={version}",
         stdin=asyncio.subprocess.PIPE,
