@@ -27,6 +27,8 @@ from support.fleet_up import PATIENCE_SECONDS, Json, by_name, manifest, nobody_l
 
 pytestmark = pytest.mark.slow
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -86,6 +88,12 @@ async def test_check_proves_a_fleet_stops_it_and_says_so(file: Path, data: Path)
     assert last["canary"]["passed"] is True
     assert last["canary"]["latency_ms"] > 0
     assert {"member", "tree", "canary", "summary"} <= {event["event"] for event in fleet.events}
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+async def test_every_example_works_as_it_stands(example: Path, data: Path) -> None:
+    async with up(example, data, "--check") as fleet:
+        assert await fleet.wait() == 0
 
 
 async def test_check_fails_at_its_time_limit_and_says_what_is_missing(

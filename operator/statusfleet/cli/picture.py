@@ -13,6 +13,7 @@ from typing import Any
 from statusfleet.plan import CanaryVerdict
 from statusfleet.reconcile.conditions import Finding, missing
 from statusfleet.reconcile.fleet import Report
+from statusfleet.worlds.processes.canary import LegDetail
 from statusfleet.worlds.processes.world import Detail
 
 JsonObject = dict[str, Any]
@@ -54,6 +55,7 @@ class CanaryPart:
     passed: bool
     latency_ms: float | None
     failures: tuple[str, ...]
+    legs: tuple[LegDetail, ...]
     finished_at: float | None
 
 
@@ -106,6 +108,7 @@ def draw(
     fleet: str,
     data: str,
     dns: tuple[str, int] | None,
+    legs: tuple[LegDetail, ...],
     notes: tuple[str, ...],
 ) -> Picture:
     """Return the picture after a pass."""
@@ -124,7 +127,7 @@ def draw(
         if tree is not None
         else None,
         dns=f"{dns[0]}:{dns[1]}" if dns is not None else None,
-        canary=_canary(report.observation.canary) if report.plan.canary_enabled else None,
+        canary=_canary(report.observation.canary, legs) if report.plan.canary_enabled else None,
         conditions=report.findings,
         missing=tuple(missing(report.findings)),
         notes=notes,
@@ -165,10 +168,12 @@ def _members(report: Report, details: Mapping[str, Detail]) -> Iterator[MemberPa
         )
 
 
-def _canary(verdict: CanaryVerdict | None) -> CanaryPart:
+def _canary(verdict: CanaryVerdict | None, legs: tuple[LegDetail, ...]) -> CanaryPart:
     if verdict is None:
-        return CanaryPart(False, None, (), None)
-    return CanaryPart(verdict.passed, verdict.latency_ms, verdict.failures, verdict.finished_at)
+        return CanaryPart(False, None, (), (), None)
+    return CanaryPart(
+        verdict.passed, verdict.latency_ms, verdict.failures, legs, verdict.finished_at
+    )
 
 
 def events(before: Picture | None, after: Picture) -> Iterator[JsonObject]:

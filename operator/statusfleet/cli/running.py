@@ -222,6 +222,7 @@ class RunningFleet:
             fleet=self._manifest.fleet.name,
             data=str(self._store.path),
             dns=self._sink.address,
+            legs=self._world.canary_legs(),
             notes=self._notes,
         )
         self._screen.show(self._picture, details)

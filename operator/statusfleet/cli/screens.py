@@ -54,12 +54,15 @@ class Screen(Protocol):
         ...
 
 
-def choose_screen(output: Output, stream: TextIO | None = None) -> Screen:
-    """Return the screen for what the user asked for and what standard output is."""
+def choose_screen(output: Output, stream: TextIO | None = None, *, next_step: str = "") -> Screen:
+    """Return the screen for what the user asked for and what standard output is.
+
+    `next_step` says what a person can do while the fleet runs; only the live table shows it.
+    """
     stream = stream or sys.stdout
     if output is Output.JSON:
         return JsonScreen(stream)
-    return TableScreen() if stream.isatty() else LineScreen(stream)
+    return TableScreen(next_step=next_step) if stream.isatty() else LineScreen(stream)
 
 
 class JsonScreen:
@@ -156,7 +159,7 @@ class TableScreen:
     Before there is a picture to draw, news are plain lines.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, next_step: str = "") -> None:
         from rich.console import Console
         from rich.live import Live
 
@@ -165,6 +168,7 @@ class TableScreen:
         self._picture: Picture | None = None
         self._details: Mapping[str, Detail] = {}
         self._news: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._next_step = next_step
 
     def show(self, picture: Picture, details: Mapping[str, Detail]) -> None:
         """Draw the table anew (`Screen`)."""
@@ -193,11 +197,15 @@ class TableScreen:
         self._draw()
 
     def close(self) -> None:
-        """Leave the table as it was last (`Screen`)."""
+        """Leave the table as it was last, and say that it is history (`Screen`)."""
         if self._picture is not None:
+            self._next_step = "stopped; the next start brings the same nodes back"
+            self._draw()
             self._live.stop()
 
     def _draw(self) -> None:
         if self._picture is not None:
-            drawing = table.fleet_table(self._picture, self._details, tuple(self._news))
+            drawing = table.fleet_table(
+                self._picture, self._details, tuple(self._news), next_step=self._next_step
+            )
             self._live.update(drawing, refresh=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from statusfleet.cli.screens import Output
+
+_WIDER_THAN_ANY_LINE: Final = 10_000
 
 
 def status(
@@ -40,4 +43,8 @@ def status(
         return
     from rich.console import Console
 
-    Console().print(fleet_table(shown.picture, shown.details))
+    if sys.stdout.isatty():
+        Console().print(fleet_table(shown.picture, shown.details))
+        return
+    text = Console(width=_WIDER_THAN_ANY_LINE, color_system=None)
+    text.print(fleet_table(shown.picture, shown.details, whole_lines=True))

@@ -17,14 +17,23 @@ _KEY: Final = re.compile(r"(?<=enode://)([0-9a-f]{8})[0-9a-f]+")
 
 
 def fleet_table(
-    picture: Picture, details: Mapping[str, Detail], news: tuple[str, ...] = ()
+    picture: Picture,
+    details: Mapping[str, Detail],
+    news: tuple[str, ...] = (),
+    *,
+    hints: Mapping[str, str] | None = None,
+    whole_lines: bool = False,
 ) -> RenderableType:
-    """Return the table of members with the tree, the canary and what is missing below it."""
+    """Return the table of members with the tree, the canary and what is missing below it.
+
+    It fills the terminal's width. With `whole_lines` nothing is shortened, for text that is kept
+    or searched. `hints` are lines by their titles.
+    """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    members = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    members = Table(box=None, pad_edge=False, header_style="bold", expand=not whole_lines)
     for title in ("member", "role", "state"):
         members.add_column(title, no_wrap=True)
     for title in ("peers", "envelopes", "pid"):
@@ -40,13 +49,17 @@ def fleet_table(
             str(detail.peers) if detail and member.pid else "-",
             str(detail.envelopes) if detail and member.pid else "-",
             str(member.pid or "-"),
-            _last_column(member),
+            _last_column(member, whole_lines),
         )
-    lines = [Text(line, overflow="fold") for line in _lines(picture)]
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")
+    for title, fact in (*_facts(picture), *(hints or {}).items()):
+        facts.add_row(title, Text(fact))
     return Group(
         members,
         Text(),
-        *lines,
+        facts,
         *(Text(f"missing: {text}", style="yellow") for text in picture.missing),
         *(Text(text, style="dim") for text in news),
     )
@@ -57,26 +70,30 @@ def short_enode(enode: str) -> str:
     return _KEY.sub(r"\1…", enode, count=1)
 
 
-def _last_column(member: MemberPart) -> str:
+def _last_column(member: MemberPart, whole: bool) -> str:
     if member.state != "ready" and member.message:
         return member.message
-    return short_enode(member.enode) if member.enode else "-"
+    if member.enode is None:
+        return "-"
+    return member.enode if whole else short_enode(member.enode)
 
 
-def _lines(picture: Picture) -> Iterator[str]:
+def _facts(picture: Picture) -> Iterator[tuple[str, str]]:
     if picture.tree is not None:
         tree = picture.tree
         state = "resolved" if tree.propagated else "published" if tree.published else "waiting"
-        yield f"tree    {tree.url}"
-        yield f"        seq {tree.seq}, {tree.records} records, {state}" + (
-            f", DNS at {picture.dns} (UDP and TCP)" if picture.dns else ""
-        )
+        server = f", DNS at {picture.dns} (UDP and TCP)" if picture.dns else ""
+        yield "tree", tree.url
+        yield "", f"seq {tree.seq}, {tree.records} records, {state}{server}"
     if picture.canary is not None:
         canary = picture.canary
         if canary.finished_at is None:
-            yield "canary  waiting for its first run"
+            yield "canary", "waiting for its first run"
         elif canary.passed:
-            yield f"canary  passed, {canary.latency_ms or 0:.0f} ms from relayer to relayer"
+            times = [("relayed", canary.latency_ms)]
+            times += [(leg.member, leg.latency_ms) for leg in canary.legs if leg.leg == "fetch"]
+            shown = ", ".join(f"{what} {ms:.0f} ms" for what, ms in times if ms is not None)
+            yield "canary", f"passed: {shown}"
         else:
-            yield f"canary  failed: {'; '.join(canary.failures)}"
-    yield f"data    {picture.data}"
+            yield "canary", f"failed: {'; '.join(canary.failures)}"
+    yield "data", picture.data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -73,7 +74,7 @@ def up(
     from statusfleet.cli.running import RunningFleet, Wish, load
     from statusfleet.store import FolderInUseError, FolderStore, StoreError
 
-    screen = choose_screen(output)
+    screen = choose_screen(output, next_step=_next_step(file, check))
     try:
         manifest = load(file)
         folder = data or default_folder(manifest.fleet.name)
@@ -95,3 +96,13 @@ def up(
         screen.close()
     if code:
         raise typer.Exit(code)
+
+
+def _next_step(file: Path, check: bool) -> str:
+    """Say what a person can do while the fleet runs, in words that can be typed."""
+    if check:
+        return "stops by itself when all is proven"
+    return (
+        f"edit {file} and save it to change the fleet; Ctrl-C stops it\n"
+        f"        elsewhere: {sys.argv[0]} status | logs MEMBER | tree show URL --server ADDR:PORT"
+    )

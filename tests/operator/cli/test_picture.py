@@ -16,6 +16,7 @@ from statusfleet.cli.snapshot import Snapshot, SnapshotWriter, read
 from statusfleet.cli.table import fleet_table, short_enode
 from statusfleet.plan import CanaryVerdict
 from statusfleet.reconcile.fleet import Report
+from statusfleet.worlds.processes.canary import LegDetail
 from statusfleet.worlds.processes.world import Detail
 from support.fleet_fakes import Stage, manifest, with_relayers
 
@@ -32,6 +33,10 @@ def picture(report: Report) -> Picture:
         fleet="test",
         data="/data",
         dns=("127.0.0.1", 5353),
+        legs=(
+            LegDetail("receive", "relayer-1", 4.5, ""),
+            LegDetail("fetch", "mailserver-0", 9.0, ""),
+        ),
         notes=("spec.image: NotApplicable: has no effect here",),
     )
 
@@ -56,6 +61,7 @@ async def test_a_summary_has_the_fields_that_programs_read(stage: Stage) -> None
     assert found["dns"] == {"address": "127.0.0.1:5353"}
     assert found["canary"]["passed"] is True
     assert found["canary"]["latency_ms"] == 4.5
+    assert found["canary"]["legs"][1]["member"] == "mailserver-0"
     assert found["missing"] == []
     assert len(found["members"]) == 3
     for member in found["members"]:
@@ -138,7 +144,32 @@ async def test_the_table_shows_every_column_however_narrow(stage: Stage, width: 
     assert head.split() == ["member", "role", "state", "peers", "envelopes", "pid", "enode"]
     assert first.split()[:6] == ["relayer-0", "relayer", "ready", "2", "3", "100"]
     assert "seq 1, 3 records, resolved, DNS at 127.0.0.1:5353" in text
-    assert "canary  passed, 4 ms" in text
+    assert "canary  passed: relayed 4 ms, mailserver-0 9 ms" in text
+
+
+async def test_text_that_is_kept_shortens_and_folds_nothing(stage: Stage) -> None:
+    from rich.console import Console
+
+    console = Console(width=10_000, file=io.StringIO(), color_system=None)
+    shown = await whole(stage)
+    console.print(fleet_table(shown, DETAILS, whole_lines=True))
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert shown.tree is not None
+    assert f"tree    {shown.tree.url}" in lines
+    assert lines[1].endswith(f" {shown.members[0].enode}")
+    assert max(map(len, lines)) < 250
+
+
+async def test_the_live_table_says_what_can_be_done_until_it_has_stopped(stage: Stage) -> None:
+    from rich.console import Console
+
+    console = Console(width=120, file=io.StringIO(), force_terminal=True, color_system=None)
+    screen = TableScreen(console, next_step="Ctrl-C stops it")
+    screen.show(await whole(stage), DETAILS)
+    assert "next    Ctrl-C stops it" in console.file.getvalue()  # type: ignore[attr-defined]
+    screen.close()
+    last = console.file.getvalue().rpartition("member ")[2]  # type: ignore[attr-defined]
+    assert "next    stopped; " in last
 
 
 async def test_a_terminal_shows_errors_before_and_below_the_table(stage: Stage) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 from statusfleet.plan import CanaryVerdict
 from statusfleet.store import FolderStore
@@ -20,13 +21,23 @@ NAME: Final = "canary"
 _MODULE: Final = "statusfleet.canary"
 
 
+@dataclass(frozen=True, slots=True)
+class LegDetail:
+    """One part of the last run: through which member, how long it took or why it failed."""
+
+    leg: str
+    member: str
+    latency_ms: float | None
+    error: str
+
+
 class CanaryRunner:
     """Runs the canary under the supervisor and remembers its last verdict."""
 
     def __init__(
         self, supervisor: Supervisor, store: FolderStore, changed: Callable[[], None]
     ) -> None:
-        self.last_line: Mapping[str, Any] = {}
+        self.legs: tuple[LegDetail, ...] = ()
         self._supervisor = supervisor
         self._store = store
         self._changed = changed
@@ -58,7 +69,7 @@ class CanaryRunner:
         """
         if wish is None:
             await self._supervisor.stop([NAME])
-            self._verdict, self.last_line = None, {}
+            self._verdict, self.legs = None, ()
             return
         path = self._store.path / "canary.json"
         text = _config(wish, await self.key())
@@ -69,6 +80,10 @@ class CanaryRunner:
     def _take_line(self, line: bytes) -> None:
         try:
             found = json.loads(line)
+            legs = tuple(
+                LegDetail(leg["leg"], leg["member"], leg["latencyMs"], leg["error"] or "")
+                for leg in found["legs"]
+            )
             self._verdict = CanaryVerdict(
                 passed=found["passed"] is True,
                 finished_at=float(found["finishedAt"]),
@@ -77,7 +92,7 @@ class CanaryRunner:
             )
         except (ValueError, TypeError, KeyError):
             return  # not a verdict: its program does not write such lines
-        self.last_line = found
+        self.legs = legs
         self._changed()
 
 

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.plan import (
@@ -30,7 +30,7 @@ from statusfleet.plan import (
 from statusfleet.store import FolderStore
 from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.processes import logfile
-from statusfleet.worlds.processes.canary import NAME, CanaryRunner
+from statusfleet.worlds.processes.canary import NAME, CanaryRunner, LegDetail
 from statusfleet.worlds.processes.child import Program, start
 from statusfleet.worlds.processes.confidential import write_if_changed
 from statusfleet.worlds.processes.monitor import Monitor, Watched
@@ -197,9 +197,9 @@ class ProcessesWorld:
         states = self._supervisor.states
         return {name: self._detail(name, states.get(name)) for name in self._seats}
 
-    def canary_legs(self) -> Mapping[str, Any]:
-        """Return the canary's last line as it was written; empty before the first."""
-        return self._canary.last_line
+    def canary_legs(self) -> tuple[LegDetail, ...]:
+        """Return the parts of the canary's last run; nothing before the first."""
+        return self._canary.legs
 
     def _detail(self, name: str, state: ChildState | None) -> Detail:
         seat, watched = self._seats[name], self._monitor.get(name)
