@@ -54,15 +54,17 @@ class Screen(Protocol):
         ...
 
 
-def choose_screen(output: Output, stream: TextIO | None = None, *, next_step: str = "") -> Screen:
+def choose_screen(
+    output: Output, stream: TextIO | None = None, *, hints: Mapping[str, str] | None = None
+) -> Screen:
     """Return the screen for what the user asked for and what standard output is.
 
-    `next_step` says what a person can do while the fleet runs; only the live table shows it.
+    `hints` say, by title, what a person can do while the fleet runs; the live table shows them.
     """
     stream = stream or sys.stdout
     if output is Output.JSON:
         return JsonScreen(stream)
-    return TableScreen(next_step=next_step) if stream.isatty() else LineScreen(stream)
+    return TableScreen(hints=hints) if stream.isatty() else LineScreen(stream)
 
 
 class JsonScreen:
@@ -159,7 +161,9 @@ class TableScreen:
     Before there is a picture to draw, news are plain lines.
     """
 
-    def __init__(self, console: Console | None = None, *, next_step: str = "") -> None:
+    def __init__(
+        self, console: Console | None = None, *, hints: Mapping[str, str] | None = None
+    ) -> None:
         from rich.console import Console
         from rich.live import Live
 
@@ -168,7 +172,7 @@ class TableScreen:
         self._picture: Picture | None = None
         self._details: Mapping[str, Detail] = {}
         self._news: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._next_step = next_step
+        self._hints = hints or {}
 
     def show(self, picture: Picture, details: Mapping[str, Detail]) -> None:
         """Draw the table anew (`Screen`)."""
@@ -199,13 +203,13 @@ class TableScreen:
     def close(self) -> None:
         """Leave the table as it was last, and say that it is history (`Screen`)."""
         if self._picture is not None:
-            self._next_step = "stopped; the next start brings the same nodes back"
+            self._hints = {"next": "stopped; the same command brings the same nodes back"}
             self._draw()
             self._live.stop()
 
     def _draw(self) -> None:
         if self._picture is not None:
             drawing = table.fleet_table(
-                self._picture, self._details, tuple(self._news), next_step=self._next_step
+                self._picture, self._details, tuple(self._news), hints=self._hints
             )
             self._live.update(drawing, refresh=True)

@@ -74,7 +74,7 @@ def up(
     from statusfleet.cli.running import RunningFleet, Wish, load
     from statusfleet.store import FolderInUseError, FolderStore, StoreError
 
-    screen = choose_screen(output, next_step=_next_step(file, check))
+    screen = choose_screen(output, hints=_hints(file, check))
     try:
         manifest = load(file)
         folder = data or default_folder(manifest.fleet.name)
@@ -98,11 +98,11 @@ def up(
         raise typer.Exit(code)
 
 
-def _next_step(file: Path, check: bool) -> str:
+def _hints(file: Path, check: bool) -> dict[str, str]:
     """Say what a person can do while the fleet runs, in words that can be typed."""
     if check:
-        return "stops by itself when all is proven"
-    return (
-        f"edit {file} and save it to change the fleet; Ctrl-C stops it\n"
-        f"        elsewhere: {sys.argv[0]} status | logs MEMBER | tree show URL --server ADDR:PORT"
-    )
+        return {"next": "stops by itself when all is proven"}
+    return {
+        "next": f"edit {file} and save it, or stop with Ctrl-C",
+        "look": f"{sys.argv[0]} status | logs MEMBER | tree show URL --server ADDR:PORT",
+    }

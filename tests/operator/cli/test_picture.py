@@ -164,7 +164,7 @@ async def test_the_live_table_says_what_can_be_done_until_it_has_stopped(stage: 
     from rich.console import Console
 
     console = Console(width=120, file=io.StringIO(), force_terminal=True, color_system=None)
-    screen = TableScreen(console, next_step="Ctrl-C stops it")
+    screen = TableScreen(console, hints={"next": "Ctrl-C stops it"})
     screen.show(await whole(stage), DETAILS)
     assert "next    Ctrl-C stops it" in console.file.getvalue()  # type: ignore[attr-defined]
     screen.close()
