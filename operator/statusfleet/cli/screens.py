@@ -208,8 +208,12 @@ class TableScreen:
             self._live.stop()
 
     def _draw(self) -> None:
+        from rich.console import Group
+        from rich.text import Text
+
         if self._picture is not None:
             drawing = table.fleet_table(
                 self._picture, self._details, tuple(self._news), hints=self._hints
             )
-            self._live.update(drawing, refresh=True)
+            # The cursor rests on an empty line, where the terminal's "^C" breaks no full one.
+            self._live.update(Group(drawing, Text()), refresh=True)
