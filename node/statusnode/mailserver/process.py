@@ -56,6 +56,8 @@ class ArchiveProcess:
         self._turn = asyncio.Lock()
         self._process: Process | None = None
         self._closed = False
+        self._opened = False
+        """Whether this process has its file open."""
         self._unread = 0
         """Questions asked whose answers are still in the pipe, or will be."""
         self._size: int | None = None
@@ -73,9 +75,21 @@ class ArchiveProcess:
             ArchiveError: the store could not, or the process is gone.
         """
         async with self._turn:
-            if self._process is None and operation != "open":
-                await self._exchange("open")
+            if not self._opened:
+                count = await self._exchange("open")
+                self._opened = True
+                if operation == "open":
+                    return count
             return await self._exchange(operation, *arguments)
+
+    async def warm_up(self) -> None:
+        """Start the process ahead of its first question, without waiting until it is ready.
+
+        Raises:
+            ArchiveError: it cannot start.
+        """
+        async with self._turn:
+            await self._started()
 
     async def _exchange(self, operation: str, *arguments: object) -> Any:  # noqa: ANN401
         process = await self._started()
@@ -133,6 +147,7 @@ class ArchiveProcess:
 
     async def _end(self) -> None:
         process, self._process = self._process, None
+        self._opened = False
         self._unread, self._size = 0, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -182,7 +197,10 @@ class ProcessArchive:
 
     async def open(self) -> int:
         """Open the archive, made new where there is none; return how many envelopes are in it."""
-        return int(await self._writer.ask("open"))
+        count = int(await self._writer.ask("open"))
+        # The first request comes soon, and a process takes a moment to start.
+        await self._readers[-1].warm_up()
+        return count
 
     async def add(self, entries: list[Entry]) -> int:
         """Add envelopes, durably; return how many were new."""

@@ -20,8 +20,7 @@ from statusnode.messages.bloom import BLOOM_SIZE
 from statusnode.messages.topic import TOPIC_SIZE
 
 MAX_LIMIT: Final = 1000
-_SEALED_ITEMS: Final = 7
-_PLAIN_ITEMS: Final = 7
+_ITEMS: Final = 7
 _UINT32_BITS: Final = 32
 _BAD_RANGE: Final = "query range is invalid: lower > upper"
 # How far beyond its own clock a server looks when no end is given: clocks of senders run ahead.
@@ -86,7 +85,12 @@ class MailRequest:
         Raises:
             RLPError: it is not that.
         """
-        items = _items(payload, _SEALED_ITEMS)
+        items = rlp.decode_list(payload)
+        if len(items) != _ITEMS:
+            # Clients of the published drafts, which have fewer items, are told what status-go
+            # tells them.
+            wrong = "too few" if len(items) < _ITEMS else "input list has too many"
+            raise rlp.RLPError(f"rlp: {wrong} elements for mailserver.MessagesRequestPayload")
         lower, upper, bloom, topics, limit, cursor, batch = items
         return cls(
             lower=rlp.as_uint(lower, _UINT32_BITS),
@@ -154,7 +158,9 @@ class PlainRequest:
         Raises:
             RLPError: it is not that.
         """
-        items = _items(payload, _PLAIN_ITEMS)
+        items = rlp.decode_list(payload)
+        if len(items) != _ITEMS:
+            raise rlp.RLPError(f"a plain mail request has {_ITEMS} items, not {len(items)}")
         request_id, lower, upper, limit, cursor, bloom, topics = items
         request = MailRequest(
             lower=rlp.as_uint(lower, _UINT32_BITS),
@@ -165,13 +171,6 @@ class PlainRequest:
             cursor=rlp.as_bytes(cursor),
         )
         return cls(rlp.as_bytes(request_id)[-HASH_SIZE:].rjust(HASH_SIZE, b"\0"), request)
-
-
-def _items(payload: bytes, count: int) -> list[rlp.Decoded]:
-    items = rlp.decode_list(payload)
-    if len(items) != count:
-        raise rlp.RLPError(f"a mail request has {count} items, not {len(items)}")
-    return items
 
 
 def _topics(item: rlp.Decoded) -> tuple[bytes, ...]:

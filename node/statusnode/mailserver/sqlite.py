@@ -82,6 +82,7 @@ class SqliteArchive:
         Raises:
             ArchiveError: it cannot be used; the subclass and the sentence say why.
         """
+        self.close()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

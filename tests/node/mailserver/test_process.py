@@ -133,7 +133,7 @@ async def test_an_archive_that_cannot_be_opened_says_why(tmp_path: Path) -> None
 async def test_a_disk_that_takes_no_more_heals(archive: ProcessArchive, tmp_path: Path) -> None:
     kept = mail()
     await archive.add([entry(kept)])
-    (writer,) = archive.pids
+    writer = archive.pids[0]
     before = resource.prlimit(writer, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
     large = [entry(mail(size=100_000)) for _ in range(10)]
     with pytest.raises(ArchiveUnavailableError, match="cannot write"):
