@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FLEET ?= examples/local.yaml
+CRD := crds/statusfleets.statusfleet.io.yaml
+REFERENCE := docs/reference-manifest.md
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint fmt crds bench clean
+.PHONY: help install up test lint fmt crds clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,14 +27,16 @@ lint: $(VENV)/installed-dev ## style, types, floors, generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/statusfleet crd | diff -u crds/statusfleets.statusfleet.io.yaml - || { echo "crds/ is stale: make crds"; exit 1; }
+	@$(BIN)/statusfleet crd | diff -u $(CRD) - || { echo "$(CRD) is stale: make crds"; exit 1; }
+	@$(BIN)/statusfleet crd --output markdown | diff -u $(REFERENCE) - || { echo "$(REFERENCE) is stale: make crds"; exit 1; }
 
 fmt: $(VENV)/installed-dev ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-crds: $(VENV)/installed-operator ## write crds/ anew from the models
-	@$(BIN)/statusfleet crd > crds/statusfleets.statusfleet.io.yaml
+crds: $(VENV)/installed-operator ## write crds/ and the manifest's reference anew from the models
+	@$(BIN)/statusfleet crd > $(CRD)
+	@$(BIN)/statusfleet crd --output markdown > $(REFERENCE)
 
 clean: ## remove everything that was made
 	@rm -rf $(VENV) .build .statusfleet dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -40,8 +44,10 @@ clean: ## remove everything that was made
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-		|| { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 …"; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed; to name one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }  # half a one would look whole to make
 
 # One stamp an extra, so that a second run starts at once.
 $(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
