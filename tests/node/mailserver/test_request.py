@@ -93,8 +93,9 @@ def test_an_id_of_another_size_is_padded_or_cropped_on_its_left(
 @pytest.mark.parametrize("missing", [1, 2])
 def test_the_shorter_forms_of_the_drafts_are_refused(missing: int) -> None:
     items = rlp.split_list(GOOD.encode())
-    with pytest.raises(rlp.RLPError, match="7 items"):
+    with pytest.raises(rlp.RLPError) as refusal:
         MailRequest.decode(rlp.encode_list(items[:-missing]))
+    assert str(refusal.value) == "rlp: too few elements for mailserver.MessagesRequestPayload"
 
 
 @pytest.mark.parametrize(
