@@ -127,9 +127,10 @@ class MailServer:
 
     async def wait(self) -> None:
         """Wait until the mailserver has stopped; an error that ended it is raised here."""
-        if self._runner is not None:
-            await asyncio.wait({self._runner})
-            self._runner.result()
+        runner = self._runner  # `stop` forgets it meanwhile
+        if runner is not None:
+            await asyncio.wait({runner})
+            runner.result()
 
     async def stop(self) -> None:
         """Drop requests under way, commit what waits, close the archive."""

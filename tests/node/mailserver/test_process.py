@@ -6,11 +6,14 @@ import asyncio
 import os
 import resource
 import signal
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from statusnode.mailserver import worker
 from statusnode.mailserver.archive import (
     MAX_TIME,
     ArchiveCorruptError,
@@ -98,6 +101,23 @@ async def test_signals_for_the_whole_terminal_leave_it_at_work(archive: ProcessA
         os.kill(pid, signal.SIGINT)
         os.kill(pid, signal.SIGTERM)
     assert await archive.add([entry(mail())]) == 1
+
+
+async def test_what_was_handed_over_is_committed_when_nobody_is_left_to_hear_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / FILE_NAME
+    source, sink = os.pipe()
+    command = [sys.executable, "-m", worker.__name__, worker.WRITE, str(path)]
+    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=sink)
+    os.close(sink)
+    os.close(source)
+    questions = [("open",), *(("add", [entry(mail()) for _ in range(10)]) for _ in range(5))]
+    assert await process.communicate(b"".join(map(worker.frame, questions))) == (None, None)
+    assert process.returncode == 0
+    store = SqliteArchive(path)
+    assert store.open() == 50
+    store.close()
 
 
 async def test_no_process_is_left_behind(tmp_path: Path) -> None:

@@ -394,6 +394,34 @@ async def test_stopping_commits_what_waits_and_ends_answers(
     archive.store.close()
 
 
+async def test_whoever_waits_for_the_server_learns_when_it_stops_and_what_ended_it(
+    archive: DirectArchive, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(archive, SETTINGS, clock) as server:
+        waiting = asyncio.create_task(server.wait())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+    await waiting
+
+    class BugError(Exception):
+        pass
+
+    async def broken(_: object) -> int:
+        raise BugError
+
+    monkeypatch.setattr(archive, "add", broken)
+    server = MailServer(SETTINGS, archive, lambda: NOW, clock)
+    await server.start()
+    waiting = asyncio.create_task(server.wait())
+    server.archive(mail())
+    with pytest.raises(ExceptionGroup) as ended:
+        await waiting
+    assert ended.group_contains(BugError)
+    assert not server.open
+    with pytest.raises(ExceptionGroup):
+        await server.stop()
+
+
 async def test_an_archive_that_cannot_be_opened_stops_the_start(
     archive: DirectArchive, clock: Clock
 ) -> None:
