@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _KEPT_LINES: Final = 5
+_ERROR: Final = "error: "
 
 
 class Output(StrEnum):
@@ -178,6 +179,8 @@ class TableScreen:
         """Draw the table anew (`Screen`)."""
         if self._picture is None:
             self._live.start()
+        elif picture.whole and not self._picture.whole:
+            self._news = deque(filter(_is_no_error, self._news), _KEPT_LINES)  # they are over
         self._picture = picture
         self.numbers(details)
 
@@ -188,7 +191,7 @@ class TableScreen:
 
     def error(self, message: str, path: str = "") -> None:
         """Put it below the table (`Screen`)."""
-        self.note(f"error: {path}: {message}" if path else f"error: {message}")
+        self.note(f"{_ERROR}{path}: {message}" if path else f"{_ERROR}{message}")
 
     def note(self, text: str) -> None:
         """Put it below the table (`Screen`)."""
@@ -217,3 +220,7 @@ class TableScreen:
             )
             # The cursor rests on an empty line, where the terminal's "^C" breaks no full one.
             self._live.update(Group(drawing, Text()), refresh=True)
+
+
+def _is_no_error(news: str) -> bool:
+    return not news.startswith(_ERROR)

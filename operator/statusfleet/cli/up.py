@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from shutil import which
 from typing import Annotated
 
 import typer
@@ -102,7 +103,9 @@ def _hints(file: Path, check: bool) -> dict[str, str]:
     """Say what a person can do while the fleet runs, in words that can be typed."""
     if check:
         return {"next": "stops by itself when all is proven"}
+    called = sys.argv[0]
+    command = "statusfleet" if which("statusfleet") == called else called
     return {
         "next": f"edit {file} and save it, or stop with Ctrl-C",
-        "look": f"{sys.argv[0]} status | logs MEMBER | tree show URL --server ADDR:PORT",
+        "look": f"{command} status | logs MEMBER | tree show URL --server ADDR:PORT",
     }

@@ -186,6 +186,21 @@ async def test_a_terminal_shows_errors_before_and_below_the_table(stage: Stage) 
     assert "error: the last edit is not used" in drawn
 
 
+async def test_an_error_that_is_over_goes_from_the_table_and_a_note_stays(stage: Stage) -> None:
+    from rich.console import Console
+
+    console = Console(width=120, file=io.StringIO(), force_terminal=True, color_system=None)
+    screen = TableScreen(console)
+    healthy = await whole(stage)
+    screen.show(replace(healthy, missing=("not ready: the last edit is not used",)), DETAILS)
+    screen.error("is not a field", "spec.colour")
+    screen.note("spec.image: NotApplicable")
+    screen.show(healthy, DETAILS)
+    last = console.file.getvalue().rpartition("member ")[2]  # type: ignore[attr-defined]
+    assert "is not a field" not in last
+    assert "spec.image: NotApplicable" in last
+
+
 def test_a_long_enode_keeps_its_ends() -> None:
     assert short_enode(f"enode://{'ab' * 64}@127.0.0.1:30303?discport=0") == (
         "enode://abababab…@127.0.0.1:30303?discport=0"
