@@ -1,67 +1,32 @@
 """The reference node itself, asked what our node is asked, on their unix sockets.
 
-It runs in a network namespace of its own (`unshare`): it looks for routers and time servers. A unix
-socket is a file, so it can be reached from here all the same.
+Each answers in a network of its own: only their sockets matter here, which are files.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.reference_scene import needs_reference, scene
 from support.rpc_client import StreamCaller, stream_caller
 from support.rpc_node import RpcNode
 
-STATUSD = os.environ.get("STATUSD", "")
 CALLS = json.loads((Path(__file__).parent / "vectors" / "calls.json").read_text())["calls"]
 
-pytestmark = [
-    pytest.mark.skipif(not STATUSD, reason="needs STATUSD: the path of a statusd 0.68.4"),
-    pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare: of util-linux"),
-]
+pytestmark = needs_reference()
 
 
 @pytest.fixture
 async def reference(tmp_path: Path) -> AsyncIterator[StreamCaller]:
     """A caller of a statusd of status-go."""
-    folder, socket = tmp_path / "reference", tmp_path / "reference.ipc"
-    config = tmp_path / "reference.json"
-    config.write_text(
-        json.dumps(
-            {
-                "NodeKey": "11" * 32,
-                "ListenAddr": "127.0.0.1:0",
-                "IPCEnabled": True,
-                "IPCFile": str(socket),
-                "NoDiscovery": True,
-                "EnableNTPSync": False,
-                "ClusterConfig": {"Enabled": False},
-            }
-        )
-    )
-    process = await asyncio.create_subprocess_exec(
-        *("unshare", "-rn", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"),
-        *(STATUSD, "-fleet", "", "-dir", str(folder), "-c", str(config)),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        async with asyncio.timeout(60):
-            while not socket.exists():  # noqa: ASYNC110 - another process makes it
-                await asyncio.sleep(0.05)
-        async with stream_caller(socket) as caller:
-            yield caller
-    finally:
-        process.kill()
-        await process.wait()
+    async with scene(tmp_path) as stage:
+        yield (await stage.theirs(NodeKey="11" * 32, ClusterConfig={"Enabled": False})).call
 
 
 async def answers(call: StreamCaller) -> list[dict[str, Any]]:
