@@ -51,6 +51,6 @@ $(VENV)/bin/python:
 
 # One stamp an extra, so that a second run starts at once.
 $(VENV)/installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "installing statusfleet[$*] into $(VENV)"
+	@echo "installing statusfleet[$*] into $(VENV) (once; takes about half a minute)"
 	@$(BIN)/python -m pip install --quiet --only-binary :all: --editable '.[$*]'
 	@touch $@
