@@ -2,15 +2,16 @@
 
 A page of one topic is one search of the index. Topics behind a bloom filter are found by leaps over
 the index (`topicscan`) and their ids merged, for at most `_MAX_TOPICS` of them. A filter that lets
-more through is answered by walking the range, at most `_MAX_WALK` rows a call. So no call takes
-more than about a fifth of a second, however large the archive is.
+more through, and a request that lists more, is answered by walking the range, at most `_MAX_WALK`
+rows a call. So one call does bounded work however large the archive is: the dearest that were found,
+over 600,000 envelopes of as many topics, took a quarter of a second on a busy machine.
 """
 
 from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Final, TypeAlias
 
@@ -108,11 +109,16 @@ def read_page(
     if after:
         start = max(start, _position(db, after))
     end = first_id_of(query.upper) | _PREFIX_MASK
+    span = start, end
     if query.topics is not None:
-        return _by_topics(db, query.topics, (start, end), max_rows, max_bytes)
+        numbers = {int.from_bytes(topic, "big") for topic in query.topics}
+        if len(numbers) > _MAX_TOPICS:
+            return _by_walk(db, numbers.__contains__, span, max_rows, max_bytes)
+        return _by_topics(db, numbers, span, max_rows, max_bytes)
     if query.bloom:
-        return _by_walk(db, query.bloom, (start, end), max_rows, max_bytes)
-    rows = db.execute(_BY_TIME, (start, end, max_rows))
+        passes = _bloom_test(query.bloom)
+        return _by_walk(db, passes, span, max_rows, max_bytes)
+    rows = db.execute(_BY_TIME, (*span, max_rows))
     return _page(rows, max_rows, max_bytes)
 
 
@@ -138,14 +144,13 @@ def _position(db: sqlite3.Connection, cursor: bytes) -> int:
 
 def _by_topics(
     db: sqlite3.Connection,
-    topics: tuple[bytes, ...],
+    numbers: set[int],
     span: tuple[int, int],
     max_rows: int,
     max_bytes: int,
 ) -> Page:
-    numbers = [int.from_bytes(topic, "big") for topic in dict.fromkeys(topics)]
     if len(numbers) == 1:
-        rows = db.execute(_BY_TOPIC, (numbers[0], *span, max_rows))
+        rows = db.execute(_BY_TOPIC, (*numbers, *span, max_rows))
         return _page(rows, max_rows, max_bytes)
     # Twice an even share at first: a topic that has more is asked again.
     stretch = max(8, 2 * max_rows // max(1, len(numbers)))
@@ -171,15 +176,23 @@ def _rows_of(db: sqlite3.Connection, ids: Iterable[int]) -> Iterator[tuple[int, 
         yield db.execute(_BY_ID, (identifier,)).fetchone()
 
 
-def _by_walk(
-    db: sqlite3.Connection, bloom: bytes, span: tuple[int, int], max_rows: int, max_bytes: int
-) -> Page:
+def _bloom_test(bloom: bytes) -> Callable[[int], bool]:
     wanted = parse_bloom(bloom)
+    return lambda number: bloom_matches(wanted, topic_bloom(number.to_bytes(TOPIC_SIZE, "big")))
+
+
+def _by_walk(
+    db: sqlite3.Connection,
+    passes: Callable[[int], bool],
+    span: tuple[int, int],
+    max_rows: int,
+    max_bytes: int,
+) -> Page:
     ids: list[int] = []
     walked = 0
     for identifier, number in db.execute(_WALK, (*span, _MAX_WALK)):
         walked += 1
-        if bloom_matches(wanted, topic_bloom(number.to_bytes(TOPIC_SIZE, "big"))):
+        if passes(number):
             ids.append(identifier)
             if len(ids) == max_rows:
                 break

@@ -215,6 +215,19 @@ def test_walking_by_bloom_goes_on_where_its_stretch_ended(
     assert read_all(archive, others, 3) == [e.raw for e in envelopes if e.topic == OTHER_TOPIC]
 
 
+def test_a_request_that_lists_too_many_topics_is_answered_all_the_same(
+    archive: SqliteArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_rows, "_MAX_TOPICS", 3)
+    monkeypatch.setattr(sqlite_rows, "_MAX_WALK", 10)
+    topics = [bytes([n, 7, 7, 0]) for n in range(10)]
+    envelopes = [mail(topics[n % 10], sent=NOW + n) for n in range(60)]
+    archive.add([entry(e) for e in envelopes])
+    wanted = tuple(topics[2:7])
+    expected = [e.raw for e in envelopes if e.topic in wanted]
+    assert read_all(archive, Query(0, MAX_TIME, wanted)) == expected
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), max_size=40),
