@@ -7,10 +7,10 @@
 **The id is the key.** It holds the second of sending and the first 31 bits of the hash, so the
 table is in the order of keys (`archive`), a range of time is a range of ids, and the index finds a
 range of ids within a topic. Measured against a primary key of 40 bytes without rowid, over 400,000
-envelopes of 20,000 topics: 6 to 8 µs of CPU and 3 to 4 kB written an envelope instead of 10 to 12 µs and 6 to 7 kB,
-since the index, whose pages are touched at random, has entries of 14 bytes instead of 48. Where two
-envelopes of one second share the 31 bits, the later takes the next free id; the order between
-those two is then that of arrival.
+envelopes of 20,000 topics: 6 to 8 µs of CPU and 3 to 4 kB written an envelope instead of 10 to
+12 µs and 6 to 7 kB, since the index, whose pages are touched at random, has entries of 14 bytes
+instead of 48. Where two envelopes of one second share the 31 bits, the later takes the next free
+id; the order between those two is then that of arrival.
 
 Opening reads a few pages, whatever the size of the file. The statements on rows are in
 `sqlite_rows`.

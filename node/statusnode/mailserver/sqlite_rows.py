@@ -3,8 +3,8 @@
 A page of one topic is one search of the index. Topics behind a bloom filter are found by leaps over
 the index (`topicscan`) and their ids merged, for at most `_MAX_TOPICS` of them. A filter that lets
 more through, and a request that lists more, is answered by walking the range, at most `_MAX_WALK`
-rows a call. So one call does bounded work however large the archive is: the dearest that were found,
-over 600,000 envelopes of as many topics, took a quarter of a second on a busy machine.
+rows a call. So one call does bounded work however large the archive is: the dearest that were
+found, over 600,000 envelopes of as many topics, took a quarter of a second on a busy machine.
 """
 
 from __future__ import annotations
