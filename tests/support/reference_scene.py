@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ FULL_NODE: dict[str, Any] = {"Enabled": True, "FullNode": True}
 MAIL_PASSWORD = "status-offline-inbox"
 MAILSERVER = FULL_NODE | {"EnableMailServer": True, "MailServerPassword": MAIL_PASSWORD}
 CHAT = "testing-statusd"
+_FETCH = "import sys, urllib.request as web; print(web.urlopen(sys.argv[1]).read().decode())"
 
 Message = dict[str, Any]
 
@@ -64,6 +66,7 @@ class Party:
     node: Statusd
     call: StreamCaller
     enode: str
+    metrics_url: str
     keys: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -125,6 +128,7 @@ class Scene:
     folder: Path
     loopback: Loopback
     _stack: AsyncExitStack
+    _metrics_port: int = 9304
 
     async def theirs(self, name: str = "theirs", **settings: object) -> Party:
         """Start a node of the reference."""
@@ -137,10 +141,13 @@ class Scene:
 
     async def _start(self, name: str, program: str, settings: dict[str, Any]) -> Party:
         socket = self.folder / f"{name}.ipc"
+        # The reference does not tell a port that it chose; here nobody else wants this one.
+        self._metrics_port += 1
+        metrics_port = self._metrics_port
         node = await self._stack.enter_async_context(
             statusd(
                 self.folder / name,
-                *("-ipc", "-ipcfile", str(socket)),
+                *("-ipc", "-ipcfile", str(socket), "-metrics-port", str(metrics_port)),
                 command=self.loopback.inside(program),
                 **settings,
             )
@@ -148,7 +155,7 @@ class Scene:
         enode = await node.enode()
         await node.logged("IPC endpoint opened")
         call = await self._stack.enter_async_context(stream_caller(socket))
-        return Party(name, node, call, enode)
+        return Party(name, node, call, enode, f"http://127.0.0.1:{metrics_port}/metrics")
 
     async def peer(self, version: int = 1, **options: object) -> WakuPeer:
         """Start a scripted Waku node, which tells these options (everything, if none)."""
@@ -156,14 +163,22 @@ class Scene:
             waku_peer(version, within=self.loopback.join, **options)
         )
 
-    async def run(self, program: str, *arguments: str) -> int:
-        """Run a program to its end; returns its exit code."""
+    async def run(self, program: str, *arguments: str) -> tuple[int, str]:
+        """Run a program to its end; returns its exit code and what it wrote to standard output."""
         process = await asyncio.create_subprocess_exec(
             *self.loopback.inside(program, *arguments),
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        return await process.wait()
+        output, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, output.decode()
+
+    async def metrics(self, party: Party) -> str:
+        """Return what a node tells Prometheus."""
+        code, text = await self.run(sys.executable, "-c", _FETCH, party.metrics_url)
+        assert code == 0
+        return text
 
 
 @asynccontextmanager

@@ -214,35 +214,40 @@ class MailServer:
     async def _answer(
         self, link: MailLink, request_id: bytes, asked: Envelope | MailRequest
     ) -> None:
-        started = self._clock()
-        failures = self.counters.delivery_failures
-        settings = self._settings
         try:
             request = asked
             if isinstance(request, Envelope):
-                request = open_request(request, self._key, settings.min_pow)
+                request = open_request(request, self._key, self._settings.min_pow)
                 request = request.with_defaults(self._now())
                 request.check_range()
         except RequestError as error:
-            failures["validation"] += 1
+            self.counters.delivery_failures["validation"] += 1
             _refuse(link, request_id, "request failed validation", str(error))
             return
         self.counters.delivery_attempts += 1
-        request = request.with_defaults(self._now())
+        started = self._clock()
+        try:
+            await self._deliver(link, request_id, request.with_defaults(self._now()), started)
+        finally:
+            self.counters.delivery_duration_seconds.observe(self._clock() - started)
+
+    async def _deliver(
+        self, link: MailLink, request_id: bytes, request: MailRequest, started: float
+    ) -> None:
+        counters, max_packet_size = self.counters, self._settings.max_message_size
         try:
             request.check()
         except RequestError as error:
-            self.counters.sync_failures["req_invalid"] += 1
+            counters.sync_failures["req_invalid"] += 1
             _refuse(link, request_id, "request invalid", str(error))
             return
         if not self._limiter.accepts(link.node_id, started):
-            failures["peer_req_limit"] += 1
+            counters.delivery_failures["peer_req_limit"] += 1
             _refuse(link, request_id, "peer exceeded the limit", "rate limit exceeded")
             return
-        self.counters.requests_batched += request.batch
+        counters.requests_batched += request.batch
         await self._writer.flushed()
-        await self._delivery.answer(link, request_id, request, settings.max_message_size)
-        self.counters.delivery_duration_seconds.observe(self._clock() - started)
+        await self._delivery.answer(link, request_id, request, max_packet_size)
 
 
 def _refuse(link: MailLink, request_id: bytes, what: str, text: str) -> None:

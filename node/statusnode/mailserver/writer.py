@@ -24,7 +24,7 @@ from typing import Final
 from statusnode.mailserver.archive import ArchiveError
 from statusnode.mailserver.counters import MailCounters
 from statusnode.mailserver.process import Archive
-from statusnode.messages.envelope import HEADER_SIZE, Envelope
+from statusnode.messages.envelope import Envelope
 
 _log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class ArchiveWriter:
         for envelope in group:
             self._queue.popleft()
             self._bytes -= len(envelope.raw)
-            counters.archived_envelope_size_bytes.observe(HEADER_SIZE + envelope.size)
+            counters.archived_envelope_size_bytes.observe(envelope.size)
         if not self.open:
             self.open = True
             _log.info("Archiving goes on")

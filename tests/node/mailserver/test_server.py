@@ -263,6 +263,8 @@ async def test_invalid_requests_are_refused(
 ) -> None:
     assert await ask(server, request_) == ([], Failure(ID, f"request is invalid: {reason}"))
     assert server.counters.sync_failures["req_invalid"] == 1
+    # What is refused was handled too, as status-go counts.
+    assert sum(server.counters.delivery_duration_seconds.counts) == 1
 
 
 async def test_what_is_no_request_gets_no_answer(server: MailServer) -> None:

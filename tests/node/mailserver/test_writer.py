@@ -50,13 +50,15 @@ async def until(condition: object) -> None:
 async def test_what_came_together_is_one_commit(
     archive: DirectArchive, writer: ArchiveWriter, counters: MailCounters
 ) -> None:
-    for _ in range(100):
-        writer.put(mail())
+    envelopes = [mail() for _ in range(100)]
+    for envelope in envelopes:
+        writer.put(envelope)
     assert counters.archived == 0
     await until(lambda: counters.archived)
     assert (counters.archived, counters.archived_envelopes) == (100, 100)
     assert archive.groups == [100]
-    assert sum(counters.archived_envelope_size_bytes.counts) == 100
+    sizes = counters.archived_envelope_size_bytes
+    assert (sum(sizes.counts), sizes.total) == (100, sum(each.size for each in envelopes))
 
 
 async def test_whoever_waits_gets_all_that_was_accepted_before_at_once(
