@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -19,6 +18,7 @@ from typing import Any, Final, Protocol
 from statusnode.mailserver import worker
 from statusnode.mailserver.archive import ArchiveUnavailableError, Entry, Page, Query
 from statusnode.mailserver.worker import ERRORS, FRAME_HEADER, OK, READ, WRITE, frame, unframe
+from statusnode.messages.child import start_child
 
 _READERS: Final = 2
 _CLOSE_SECONDS: Final = 10.0
@@ -96,6 +96,9 @@ class ArchiveProcess:
         assert process.stdin is not None  # noqa: S101 - both were asked for as pipes
         assert process.stdout is not None  # noqa: S101
         try:
+            if process.stdin.is_closing():
+                # uvloop raises no OSError for a write to a pipe that it knows to be closed.
+                raise BrokenPipeError
             process.stdin.write(frame((operation, *arguments)))
             self._unread += 1
             await process.stdin.drain()
@@ -126,24 +129,15 @@ class ArchiveProcess:
     async def _started(self) -> Process:
         if self._closed:
             raise ArchiveUnavailableError("the archive is closed")
-        if self._process is None:
-            try:
-                # -P: a file in the working folder must not take the place of a module.
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    worker.__name__,
-                    self._mode,
-                    str(self._path),
-                    stdin=PIPE,
-                    stdout=PIPE,
-                )
-            except OSError as error:
-                raise ArchiveUnavailableError(
-                    f"the archive's process cannot start: {error}"
-                ) from error
-        return self._process
+        if self._process is not None:
+            return self._process
+        try:
+            return await start_child(self._keep, worker.__name__, self._mode, str(self._path))
+        except OSError as error:
+            raise ArchiveUnavailableError(f"the archive's process cannot start: {error}") from error
+
+    def _keep(self, process: Process) -> None:
+        self._process = process
 
     async def _end(self) -> None:
         process, self._process = self._process, None

@@ -11,11 +11,11 @@ job starts another.
 from __future__ import annotations
 
 import asyncio
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from typing import Final
 
 from statusnode.messages import mining_worker
+from statusnode.messages.child import start_child
 from statusnode.messages.mining_worker import REPLY, REQUEST, Search
 
 _ON_THE_SPOT: Final = 256
@@ -79,11 +79,14 @@ class Miner:
     async def _ask_worker(
         self, header: bytes, target_bits: int, limit_seconds: float
     ) -> tuple[int, int]:
-        process = await self._worker()
-        assert process.stdin is not None  # noqa: S101 - both were asked for as pipes
-        assert process.stdout is not None  # noqa: S101
         answered = False
         try:
+            process = await self._worker()
+            assert process.stdin is not None  # noqa: S101 - both were asked for as pipes
+            assert process.stdout is not None  # noqa: S101
+            if process.stdin.is_closing():
+                # uvloop raises no OSError for a write to a pipe that it knows to be closed.
+                raise BrokenPipeError
             limit_ms = int(limit_seconds * 1000)
             process.stdin.write(REQUEST.pack(len(header), target_bits, limit_ms) + header)
             await process.stdin.drain()
@@ -99,15 +102,18 @@ class Miner:
     async def _worker(self) -> Process:
         if self._closed:
             raise MiningError("the miner is closed")
-        if self._process is None:
-            try:
-                # -P: a file in the working folder must not take the place of a module.
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", mining_worker.__name__, stdin=PIPE, stdout=PIPE
-                )
-            except OSError as error:
-                raise MiningError(f"the miner cannot start: {error}") from error
-        return self._process
+        if self._process is not None:
+            return self._process
+        try:
+            return await start_child(self._keep, mining_worker.__name__)
+        except OSError as error:
+            raise MiningError(f"the miner cannot start: {error}") from error
+
+    def _keep(self, process: Process) -> None:
+        self._process = process
+        if self._closed:
+            # `close` was called while it started, and saw nothing to end.
+            _kill(process)
 
     async def _end_worker(self) -> None:
         process, self._process = self._process, None

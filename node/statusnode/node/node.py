@@ -100,6 +100,8 @@ class Node:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._relay.run(), name="relay")
             group.create_task(self._server.wait(), name="devp2p")
+            if self._mail is not None:
+                group.create_task(self._mail.wait(), name="mailserver")
             group.create_task(self._check_itself(), name="self check")
 
     def apply(self, config: NodeConfig) -> None:

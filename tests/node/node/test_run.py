@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from statusnode.config.load import Sources, load
+from statusnode.mailserver.writer import ArchiveWriter
 from statusnode.node import run as run_module
 from statusnode.node.node import Node, Options
 from statusnode.node.run import Run, run_node
@@ -46,3 +49,20 @@ def test_a_part_that_breaks_ends_the_node(
     errors = capsys.readouterr().err
     assert 'lvl=crit msg="Node failed"' in errors
     assert "a part broke" in errors
+
+
+def test_a_mailserver_that_breaks_ends_the_node(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fail(_: ArchiveWriter) -> None:
+        raise RuntimeError("the writer broke")
+
+    monkeypatch.setattr(ArchiveWriter, "run", fail)
+    file = tmp_path / "mail.json"
+    waku = {"Enabled": True, "EnableMailServer": True, "MailServerPassword": "x"}
+    file.write_text(json.dumps({"WakuConfig": waku}))
+    sources = replace(run.sources, files=(file,))
+    assert run_node(replace(run, sources=sources, loaded=load(sources))) == 1
+    errors = capsys.readouterr().err
+    assert 'lvl=crit msg="Node failed"' in errors
+    assert "the writer broke" in errors
