@@ -42,7 +42,8 @@ def kill_all(node: str) -> None:
 
 def remove_all() -> None:
     """Remove the groups of all nodes. Nothing runs in them any more."""
-    for tree in _trees():
+    # Beside the trees of version 1 there may be one of version 2 that pods were put into as well.
+    for tree in (*_trees(), _ROOT / "unified"):
         for group in tree.glob(f"{_PREFIX}*"):
             for folder, _, _ in os.walk(group, topdown=False):
                 try:

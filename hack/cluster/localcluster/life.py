@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from localcluster import cgroups, control, daemons, keys, network, node, programs
-from localcluster.layout import KUBECONFIG, LOGS, RUN, STATE, node_name
+from localcluster.layout import KUBECONFIG, LOGS, RUN, STATE
 from localcluster.shell import kubectl, run, succeeds, wait_until
 
 # By this object a test knows a cluster that it may do anything to.
@@ -35,11 +35,8 @@ def up(nodes: int) -> None:
 
 def down() -> None:
     """Stop everything and remove what was made; without a cluster, do nothing."""
-    numbers = network.node_numbers()
-    for number in numbers:  # kubelets first, or they would mount anew what is unmounted
-        daemons.end(f"{node_name(number)}-kubelet", signal.SIGKILL)
-    for number in numbers:
-        node.stop(number)
+    for number in network.node_numbers():
+        node.kill(number)
     for name in daemons.known():
         daemons.end(name, signal.SIGKILL)
     _unmount()

@@ -24,6 +24,7 @@ from localcluster.layout import (
 from localcluster.shell import ClusterError, run, succeeds
 
 _NETNS = Path("/run/netns")
+_CABLE = "sfleet-v"
 # Later ones stand above earlier ones.
 _RULES = (
     ("FORWARD", "-i", BRIDGE, "-j", "DROP"),
@@ -45,7 +46,7 @@ def make(nodes: int) -> None:
     for rule in _RULES:
         run("iptables", "-I", *rule)
     numbers = range(1, nodes + 1)
-    _attach(CONTROL_NETNS, CONTROL_IP, "sfleet-vc")
+    _attach(CONTROL_NETNS, CONTROL_IP, f"{_CABLE}c")
     for number in numbers:
         _attach(node_netns(number), node_ip(number), _cable(number))
         run("sysctl", "-qw", "net.ipv4.ip_forward=1", netns=node_netns(number))
@@ -62,9 +63,8 @@ def node_numbers() -> list[int]:
 
 def plug(number: int, *, is_in: bool) -> None:
     """Plug a node's cable in, or pull it out."""
-    if _link(_cable(number)):  # else the cluster was never whole, and is on its way down
-        run("ip", "link", "set", _cable(number), "up" if is_in else "down")
-        route_services()
+    run("ip", "link", "set", _cable(number), "up" if is_in else "down")
+    route_services()
 
 
 def route_services() -> None:
@@ -76,13 +76,17 @@ def route_services() -> None:
 
 def remove() -> None:
     """Remove the namespaces, the bridge with its routes, and the rules of the firewall."""
-    for netns in (CONTROL_NETNS, *(node_netns(number) for number in node_numbers())):
+    # The kernel keeps a namespace, and its cable, as long as one of its sockets waits for a peer.
+    for link in _links():
+        if link.startswith(_CABLE):
+            run("ip", "link", "del", link)
+    for netns in (CONTROL_NETNS, *map(node_netns, node_numbers())):
         if (_NETNS / netns).exists():
             run("ip", "netns", "del", netns)
     for rule in _RULES:
         while succeeds("iptables", "-D", *rule):
             pass
-    if _link(BRIDGE):
+    if BRIDGE in _links():
         run("ip", "link", "del", BRIDGE)
 
 
@@ -106,14 +110,14 @@ def _refuse_if_taken() -> None:
 
 
 def _cable(number: int) -> str:
-    return f"sfleet-v{number}"
+    return f"{_CABLE}{number}"
 
 
 def _is_plugged(number: int) -> bool:
-    link = _link(_cable(number))
-    return link is not None and "UP" in link["flags"]
+    return "UP" in _links()[_cable(number)]
 
 
-def _link(name: str) -> dict[str, list[str]] | None:
+def _links() -> dict[str, list[str]]:
+    """Return the flags of each network device of this machine."""
     links = json.loads(run("ip", "-json", "link", "show"))
-    return next((link for link in links if link["ifname"] == name), None)
+    return {link["ifname"]: link["flags"] for link in links}

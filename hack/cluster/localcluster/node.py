@@ -68,11 +68,20 @@ def start(number: int) -> None:
 
 
 def stop(number: int) -> None:
-    """Take a node's power away: its cable is dead, its agents and all its pods end at once."""
-    node = node_name(number)
+    """Take a node's power away: its cable is dead, its agents and all its pods end at once.
+
+    Raises:
+        ClusterError: there is no such node.
+    """
     if number not in network.node_numbers():
-        raise ClusterError(f"there is no {node}")
+        raise ClusterError(f"there is no {node_name(number)}")
     network.plug(number, is_in=False)
+    kill(number)
+
+
+def kill(number: int) -> None:
+    """Kill a node's agents and all its pods."""
+    node = node_name(number)
     for part in ("kubelet", "kube-proxy", "containerd"):
         daemons.end(f"{node}-{part}", signal.SIGKILL)
     for pid in _shims(number):
