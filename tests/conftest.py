@@ -1,6 +1,6 @@
 """What every test stands on: one rule about skipping, and hypothesis profiles.
 
-A test that needs a program which is not on this machine skips and says what it needs ("needs Go: …").
+A test that needs a program which is not on this machine skips and says what it needs ("needs Go").
 Where `REQUIRE_PROGRAMS` is set, as in CI, every such skip is a failure, but for `STATUSD`: the
 reference node comes from no package.
 """
