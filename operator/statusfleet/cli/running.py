@@ -50,6 +50,8 @@ class Wish:
     check: bool
     timeout_seconds: float
     dns_port: int | None
+    recover: bool
+    """Let mailservers move a corrupt archive aside."""
 
 
 def load(file: Path) -> Manifest:
@@ -83,7 +85,11 @@ class RunningFleet:
         self._interrupted = asyncio.Event()
         self._whole = asyncio.Event()
         self._world = ProcessesWorld(
-            store, now=time.time, changed=self._wake, numbers_changed=self._numbers_moved.set
+            store,
+            now=time.time,
+            changed=self._wake,
+            numbers_changed=self._numbers_moved.set,
+            recover=wish.recover,
         )
         self._sink = EmbeddedSink(wish.dns_port, self._kept_port)
         self._loop = FleetLoop(

@@ -64,6 +64,14 @@ def up(
             show_default="chosen once and kept",
         ),
     ] = None,
+    recover: Annotated[
+        bool,
+        typer.Option(
+            "--recover",
+            help="Let mailservers move a corrupt archive aside and begin a new one. Without it "
+            "they refuse to start on one.",
+        ),
+    ] = False,
 ) -> None:
     """Run a fleet on this machine until Ctrl-C.
 
@@ -80,7 +88,7 @@ def up(
         manifest = load(file)
         folder = data or default_folder(manifest.fleet.name)
         with FolderStore.open(folder, manifest.fleet.name) as store:
-            wish = Wish(file, check, timeout, dns_port)
+            wish = Wish(file, check, timeout, dns_port, recover)
 
             async def run() -> int:
                 return await RunningFleet(wish, manifest, store, screen).run()

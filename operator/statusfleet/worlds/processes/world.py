@@ -69,17 +69,19 @@ class ProcessesWorld:
         now: Callable[[], float],
         changed: Callable[[], None],
         numbers_changed: Callable[[], None],
+        recover: bool,
     ) -> None:
         """Take the data folder, the clock (unix seconds), and whom to wake when.
 
         `changed` is called when something happened that a plan may depend on, `numbers_changed`
-        for what is only worth showing.
+        for what is only worth showing. With `recover` mailservers move corrupt archives aside.
         """
         self.secrets: Secrets = {}
         self._store = store
         self._now = now
         self._changed = changed
         self._numbers_changed = numbers_changed
+        self._recover = recover
         self._holder = PortHolder()
         self._seat_maker = SeatMaker(store, self._holder)
         self._seats: dict[str, Seat] = {}
@@ -233,6 +235,7 @@ class ProcessesWorld:
             arguments=(
                 *("-c", str(config), "-fleet", ""),
                 *("-metrics", "-metrics-port", str(seat.metrics.tcp)),
+                *(("-recover",) if self._recover else ()),
             ),
             log=config.with_name(LOG_NAME),
             listens=tuple((at.host, at.tcp) for at in (seat.listen, seat.rpc, seat.metrics)),
