@@ -56,6 +56,13 @@ class WakuPeer:
                         return event
                 await self._grown.wait()
 
+    async def count(self, kind: str, number: int) -> None:
+        """Wait until there have been so many events of this kind."""
+        async with asyncio.timeout(PATIENCE_SECONDS), self._grown:
+            await self._grown.wait_for(
+                lambda: sum(event["event"] == kind for event in self.events) >= number
+            )
+
     async def packet(self, code: int) -> Event:
         """Wait for a packet with this code."""
         return await self.event("packet", lambda event: event["code"] == code)
