@@ -21,6 +21,7 @@ from statusfleet.cli.validate import validate
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # paragraphs are filled anew, and `names` stand out
     help="Run fleets of Status nodes.",
     pretty_exceptions_show_locals=False,  # locals may hold keys
 )
@@ -38,7 +39,9 @@ def _print_version(wanted: bool) -> None:
 def _root(
     _version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_print_version, help="Print it."),
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Run fleets of Status nodes."""

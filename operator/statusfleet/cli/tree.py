@@ -86,7 +86,7 @@ def show(
             parser=_server, metavar="ADDR:PORT", help="Ask this DNS server, not the system's."
         ),
     ] = None,
-    output: Annotated[Output, typer.Option(help="What to print.")] = Output.TABLE,
+    output: Annotated[Output, typer.Option("--output", "-o", help="What to print.")] = Output.TABLE,
     memory: Annotated[
         Path | None,
         typer.Option(

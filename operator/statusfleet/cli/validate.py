@@ -25,7 +25,7 @@ class Output(StrEnum):
 def validate(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", exists=True, dir_okay=False, help="Manifests to check."),
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Manifests to check."),
     ],
     output: Annotated[
         Output, typer.Option("--output", "-o", help="Write lines for people, or JSON.")
