@@ -1,0 +1,47 @@
+"""Tests on a real cluster: `make test-cluster CLUSTER=local`; without it none is collected.
+
+They stand on `support/cluster.py`, which says what each value of `CLUSTER` means.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from support.cluster import ROOT, Cluster, build_image, open_cluster
+
+_KIND = os.environ.get("CLUSTER", "")
+collect_ignore_glob = [] if _KIND else ["*"]
+
+CRD = ROOT / "crds/statusfleets.statusfleet.io.yaml"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster that `CLUSTER` names."""
+    with open_cluster(_KIND) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def definition(cluster: Cluster) -> str:
+    """The definition of StatusFleet, installed; what kubectl said about it, with warnings."""
+    answer = cluster.ask("apply", "--server-side", f"--filename={CRD}")
+    assert answer.code == 0, answer.err
+    cluster.wait("condition=Established", "crd/statusfleets.statusfleet.io")
+    return answer.out + answer.err
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the module's own, for restricted pods only."""
+    with cluster.namespace("test") as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def image(cluster: Cluster) -> str:
+    """The project's image, on every node."""
+    return build_image(cluster)
