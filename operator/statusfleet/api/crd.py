@@ -8,6 +8,7 @@ Source: Kubernetes API reference, apiextensions.k8s.io/v1.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -73,7 +74,7 @@ def crd() -> Schema:
                             "labelSelectorPath": ".status.selector",
                         },
                     },
-                    "schema": {"openAPIV3Schema": root_schema()},
+                    "schema": {"openAPIV3Schema": _explained_schema()},
                 }
             ],
         },
@@ -100,6 +101,16 @@ def root_schema() -> Schema:
     return schema
 
 
+def default_text(field: Schema) -> str:
+    """Return a field's default as a person would write it, or "" if there is none to speak of."""
+    value: Any = field.get("default")
+    if value is None or value in ("", [], {}) or "properties" in field:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.12f}".rstrip("0").rstrip(".")
+    return json.dumps(value).strip('"')
+
+
 def object_schema(model: type[Model]) -> Schema:
     """Return the schema of a model, with its rules."""
     leaves = model.model_json_schema(by_alias=True)
@@ -117,6 +128,21 @@ def object_schema(model: type[Model]) -> Schema:
     if rules:
         schema["x-kubernetes-validations"] = rules
     return schema
+
+
+def _explained_schema() -> Schema:
+    """Return the schema with defaults in the descriptions, the only text of `kubectl explain`."""
+    schema = root_schema()
+    _tell_defaults(schema["properties"]["spec"])
+    return schema
+
+
+def _tell_defaults(schema: Schema) -> None:
+    if text := default_text(schema):
+        schema["description"] += f" Default: {text}."
+    inside = [*schema.get("properties", {}).values(), schema.get("items")]
+    for child in filter(None, inside):
+        _tell_defaults(child)
 
 
 def _field_schema(field: FieldInfo, leaf: Schema, definitions: Mapping[str, Schema]) -> Schema:

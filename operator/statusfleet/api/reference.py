@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from statusfleet.api.crd import Schema, root_schema
+from statusfleet.api.crd import Schema, default_text, root_schema
 from statusfleet.api.fleet import API_VERSION, KIND
 
 _INTRODUCTION: Final = f"""\
@@ -44,7 +43,8 @@ def _section(path: str, schema: Schema, *, top: bool = False) -> Iterator[str]:
     yield "|---|---|---|---|"
     required = schema.get("required", [])
     for name, field in schema["properties"].items():
-        default = "required" if name in required else _default(field)
+        told = default_text(field)
+        default = "required" if name in required else f"`{told}`" if told else ""
         yield f"| `{name}` | {_type(field)} | {default} | {_cell(_meaning(field))} |"
     yield ""
     rules = [*_rules(schema)]
@@ -92,17 +92,6 @@ def _scalar_type(field: Schema) -> str:
     if low is not None and high is not None:
         return f"{text}, {low} to {high}"
     return f"{text}, at least {low}" if low is not None else text
-
-
-def _default(field: Schema) -> str:
-    value: Any = field.get("default")
-    if value is None or value in ("", [], {}) or "properties" in field:
-        return ""
-    return f"`{_number(value) if isinstance(value, float) else json.dumps(value).strip(chr(34))}`"
-
-
-def _number(value: float) -> str:
-    return f"{value:.12f}".rstrip("0").rstrip(".")
 
 
 def _cell(text: str) -> str:

@@ -76,6 +76,17 @@ def test_every_field_of_the_spec_is_described() -> None:
     assert [p for p, node in NODES if not p.endswith("[]") and not node.get("description")] == []
 
 
+def test_a_description_tells_the_default_since_kubectl_explain_shows_nothing_else() -> None:
+    schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    told = {path: node["description"] for path, node in _nodes(schema, "") if "default" in node}
+    assert told[".roles.relayer.maxPeers"].endswith(" Default: 100.")
+    assert told[".roles.mailserver.maxPeers"].endswith(" Default: 5000.")
+    assert told[".roles.relayer.minPow"].endswith(" Default: 0.000002.")
+    assert told[".paused"].endswith(" Default: false.")
+    assert told[".canary.interval"].endswith(" Default: 1m.")
+    assert told[".image.tag"] == "Tag."
+
+
 def test_the_schema_is_structural() -> None:
     allowed = {
         *("type", "description", "required", "properties", "items", "additionalProperties"),
