@@ -3,16 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FLEET ?= examples/local.yaml
+IMAGE ?= statusfleet.test/statusfleet:dev
+CLUSTER ?= local
 CRD := crds/statusfleets.statusfleet.io.yaml
 REFERENCE := docs/reference-manifest.md
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint fmt crds clean
+.PHONY: help install up test lint fmt crds clean cluster cluster-down kind image test-cluster
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed-operator ## make .venv and install the project
 
@@ -35,8 +37,25 @@ fmt: $(VENV)/installed-dev ## format the code
 	@$(BIN)/ruff format .
 
 crds: $(VENV)/installed-operator ## write crds/ and the manifest's reference anew from the models
-	@$(BIN)/statusfleet crd > $(CRD)
-	@$(BIN)/statusfleet crd --output markdown > $(REFERENCE)
+	@$(BIN)/statusfleet crd > $(CRD).new && mv $(CRD).new $(CRD)
+	@$(BIN)/statusfleet crd --output markdown > $(REFERENCE).new && mv $(REFERENCE).new $(REFERENCE)
+
+cluster: ## start a Kubernetes of two nodes without Docker (root, Debian)
+	@hack/cluster/cluster up --nodes 2
+	@echo 'next: eval "$$(hack/cluster/cluster env)"'
+
+cluster-down: ## stop it
+	@hack/cluster/cluster down
+
+kind: ## start a Kubernetes of three nodes in Docker, with the image loaded
+	@hack/kind
+
+image: ## build the image: for the cluster of `make cluster` while it runs, else with Docker
+	@if [ ! -d /var/lib/statusfleet-cluster ] && docker info >/dev/null 2>&1; \
+		then docker build --tag $(IMAGE) .; else hack/cluster/cluster image . $(IMAGE); fi
+
+test-cluster: $(VENV)/installed-test ## run the tests on a cluster: CLUSTER=local, kind or current
+	@CLUSTER=$(CLUSTER) $(BIN)/pytest tests/cluster -r fE
 
 clean: ## remove everything that was made
 	@rm -rf $(VENV) .build .statusfleet dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
