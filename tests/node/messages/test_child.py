@@ -12,6 +12,7 @@ import pytest
 from statusnode.messages import mining_worker
 from statusnode.messages.child import start_child
 from statusnode.messages.mining import Miner, MiningError
+from support.processes import lives
 
 
 @pytest.mark.parametrize("turns", range(4))
@@ -57,7 +58,7 @@ async def test_a_worker_that_was_killed_while_it_had_nothing_to_do_fails_one_job
         (worker,) = psutil.Process().children()
         worker.kill()
         async with asyncio.timeout(60):
-            while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - it is dead
+            while lives(worker):  # noqa: ASYNC110 - other processes send no events
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)  # the loop hears of it
         with contextlib.suppress(MiningError):

@@ -14,6 +14,7 @@ import pytest
 
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
+from support.processes import lives
 from support.statusd_process import Statusd, eventually, statusd
 
 HTTP = {
@@ -53,9 +54,7 @@ def children(node: Statusd) -> list[psutil.Process]:
 
 
 async def gone(processes: list[psutil.Process]) -> bool:
-    return not any(
-        process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes
-    )
+    return not any(lives(process) for process in processes)
 
 
 async def test_http_serves_what_is_listed_and_ipc_everything(tmp_path: Path) -> None:
