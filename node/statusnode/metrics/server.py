@@ -15,7 +15,7 @@ from aiohttp import web
 
 from statusnode.metrics.text import CONTENT_TYPE, Family, page
 
-_SHUTDOWN_SECONDS: Final = 1.0
+_SHUTDOWN_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class MetricsServer:
         self._port = runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close; requests under way get a second."""
+        """Close; requests under way get a second at most."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()

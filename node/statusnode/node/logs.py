@@ -167,9 +167,16 @@ def start_logging(config: NodeConfig) -> None:
     # What libraries say at these levels is about their own insides.
     for name in ("asyncio", "aiohttp", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(_is_our_fault)
     handler = _handler(config)
     handler.setFormatter(LogfmtFormatter())
     root.addHandler(handler)
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Keep out what aiohttp says, with a stack, of strangers who speak no HTTP."""
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__module__ != "aiohttp.http_exceptions"
 
 
 def _handler(config: NodeConfig) -> logging.Handler:

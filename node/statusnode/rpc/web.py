@@ -11,7 +11,9 @@ from typing import Final
 from aiohttp import web
 
 _IDLE_SECONDS: Final = 120.0
-_CLOSE_SECONDS: Final = 2.0
+# aiohttp lets calls go on for so long, then cancels them and waits as long again. Peers are told
+# that the node quits, and mail is flushed, only after that: a caller must not hold it up.
+_CLOSE_SECONDS: Final = 0.5
 _BACKLOG: Final = 128
 _MAX_PORT: Final = 0xFFFF
 
