@@ -26,6 +26,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "hack/cluster/cluster"
+AUDIT_LOG = Path("/var/lib/statusfleet-cluster/log/audit.log")
 KIND_NAME = "statusfleet"
 MARK = "statusfleet-test-cluster"
 PATIENCE_SECONDS = 180
@@ -101,6 +102,12 @@ class Cluster:
         """Wait until a condition of objects holds."""
         what = (f"--for={condition}", f"--timeout={PATIENCE_SECONDS}s", *objects)
         self.kubectl("wait", f"--namespace={namespace}", *what)
+
+    def machine(self, *arguments: str) -> None:
+        """Do something to the machines that a local cluster pretends, such as `stop-node 2`."""
+        if self.kind != "local":
+            pytest.skip("needs CLUSTER=local, whose machines a test can stop")
+        _run(str(LOCAL), *arguments)
 
     @contextmanager
     def namespace(self, prefix: str) -> Iterator[str]:
