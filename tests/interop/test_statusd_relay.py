@@ -38,7 +38,8 @@ async def chain(stage: Scene) -> tuple[Party, Party, Party]:
         stage.theirs("left"), stage.ours("middle"), stage.theirs("right")
     )
     # One session that ours dials, and one that it accepts.
-    await asyncio.gather(middle.dial(left), right.dial(middle))
+    await middle.dial(left)
+    await right.dial(middle)
     return left, middle, right
 
 
