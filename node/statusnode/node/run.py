@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -49,8 +50,19 @@ def run_node(run: Run) -> int:
     except LogError as error:
         print(f"statusd: {error}", file=sys.stderr)  # noqa: T201 - there is no log
         return EXIT_FAILED
+    _allow_many_sockets()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_run(run))
+
+
+def _allow_many_sockets() -> None:
+    """Raise the soft limit of open files to the hard one, as every program in Go does.
+
+    The usual soft limit of 1,024 is for programs that use `select`; it would turn away the peers
+    of a mailserver long before `MaxPeers` does.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
