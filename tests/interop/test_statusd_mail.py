@@ -137,6 +137,16 @@ async def test_pages_follow_cursors_to_the_end(stage: Scene, serving: str) -> No
     assert sorted(found) == posted
 
 
+async def test_megabytes_of_mail_come_in_packets_that_the_reference_takes(stage: Scene) -> None:
+    server, party = await post_office(stage, "ours")
+    for number in range(30):
+        await server.say(b"letter %2d" % number + b"." * 100_000)
+    client = await client_of(server, party, 30)
+    assert await client.ask() == NO_MORE
+    assert len(await client.mail(30)) == 30
+    assert await party.knows(server)
+
+
 @either_serves
 async def test_mail_is_fetched_by_time(stage: Scene, serving: str) -> None:
     server, party = await post_office(stage, serving)
