@@ -12,19 +12,21 @@ ENV PIP_CONSTRAINT=/src/constraints.txt PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSI
 RUN python -m venv --without-pip /opt/statusfleet
 
 # First what seldom changes: the dependencies, as wheels only, so that no compiler is needed.
+# Bytecode is made by hash: nothing can write it at run time, and times of files do not matter.
 COPY constraints.txt pyproject.toml ./
 RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 x = p['optional-dependencies']; wanted = p['dependencies'] + x['node'] + x['operator']; \
 print(*(w for w in wanted if not w.startswith(p['name'])), sep='\n')" > requirements.txt \
  && python -m pip --python /opt/statusfleet/bin/python install --only-binary=:all: --no-compile \
-      --requirement requirements.txt
+      --requirement requirements.txt \
+ && python -m compileall -q --invalidation-mode unchecked-hash /opt/statusfleet/lib
 
 COPY LICENSE README.md ./
 COPY node node
 COPY operator operator
-RUN python -m pip --python /opt/statusfleet/bin/python install --no-deps --no-compile .
-# Bytecode that is good whatever the times of files become, since nothing is written at run time.
-RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/statusfleet/lib
+RUN python -m pip --python /opt/statusfleet/bin/python install --no-deps --no-compile . \
+ && python -m compileall -q --invalidation-mode unchecked-hash \
+      /opt/statusfleet/lib/python3.11/site-packages/status*
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="Status Fleet" \
@@ -36,10 +38,10 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash \
       "$(python -c 'import os; print(os.path.dirname(os.__file__))')" \
  && rm -rf /usr/local/lib/python3.11/site-packages/* /usr/local/lib/python3.11/ensurepip \
       /usr/local/bin/pip*
-COPY --from=build /opt/statusfleet /opt/statusfleet
 ENV PATH=/opt/statusfleet/bin:$PATH \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 65532:65532
 CMD ["statusfleet", "--help"]
+COPY --from=build /opt/statusfleet /opt/statusfleet
