@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from support.fleet_up import PATIENCE_SECONDS, manifest
+from support.fleet_up import PATIENCE_SECONDS
 from support.statusd_process import ISOLATED, STATUSD
 
 MAIL = {"Enabled": True, "EnableMailServer": True, "MailServerPassword": "secret-of-this-test"}
@@ -121,11 +121,7 @@ async def test_a_mailserver_refuses_the_archive_of_a_newer_version(tmp_path: Pat
     assert (folder / "archive.sqlite").read_bytes() == before
 
 
-async def test_up_refuses_a_data_folder_that_it_may_not_write(
-    tmp_path: Path, read_only: Path
-) -> None:
-    file = tmp_path / "fleet.yaml"
-    file.write_text(manifest())
+async def test_up_refuses_a_data_folder_that_it_may_not_write(file: Path, read_only: Path) -> None:
     code, output = await ends(*UP, str(file), "--data", str(read_only), "--output", "json")
     assert code == 1
     told = json.loads(output.splitlines()[0])
@@ -136,26 +132,23 @@ async def test_up_refuses_a_data_folder_that_it_may_not_write(
 
 
 async def test_up_refuses_to_make_its_data_folder_where_it_may_not(
-    tmp_path: Path, read_only: Path
+    file: Path, read_only: Path
 ) -> None:
-    file = tmp_path / "fleet.yaml"
-    file.write_text(manifest())
     code, output = await ends(*UP, str(file), "--data", str(read_only / "fleet"))
     assert code == 1
     assert "Permission denied" in output
     assert "Traceback" not in output
 
 
-async def test_up_refuses_a_corrupt_tree_key_and_never_replaces_it(tmp_path: Path) -> None:
+async def test_up_refuses_a_corrupt_tree_key_and_never_replaces_it(file: Path, data: Path) -> None:
     """The members run: a fleet without a list is better than none."""
-    file, data = tmp_path / "fleet.yaml", tmp_path / "data"
-    file.write_text(manifest(relayers=1, mailservers=1))
-    data.mkdir()
-    (data / "tree.key").write_text("no key at all")
+    key = data / "tree.key"
+    key.parent.mkdir()
+    key.write_text("no key at all")
     code, output = await ends(
         *UP, str(file), "--data", str(data), "--check", "--timeout", "5", "--output", "json"
     )
     assert code == 1
     last = json.loads(output.splitlines()[-1])
     assert any("tree.key" in text for text in last["missing"])
-    assert (data / "tree.key").read_text() == "no key at all"
+    assert key.read_text() == "no key at all"

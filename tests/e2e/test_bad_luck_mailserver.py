@@ -25,17 +25,16 @@ from statusnode.records.enode import Enode
 from statusnode.relay.packets import PacketCode
 from statusnode.relay.status import WAKU_1
 from support.devp2p_peers import RawPeer
-from support.honest_peers import PATIENCE, HonestPeer, fresh_envelope, honest_peer, passes
+from support.honest_peers import (
+    MAILSERVER,
+    PATIENCE,
+    HonestPeer,
+    fresh_envelope,
+    honest_peer,
+    passes,
+)
 from support.relay_peers import EVERYTHING
 from support.statusd_process import Statusd, eventually, statusd
-
-MAIL = {
-    "Enabled": True,
-    "FullNode": True,
-    "MinimumPoW": 0,
-    "EnableMailServer": True,
-    "MailServerPassword": "status-offline-inbox",
-}
 
 
 async def page(node: Statusd, path: str) -> tuple[int, str]:
@@ -104,7 +103,7 @@ async def test_what_was_counted_is_there_after_kill_9_at_a_random_moment(
     chance = random.Random()
     ledger = Ledger(0)
     for _ in range(3):
-        async with statusd(tmp_path, WakuConfig=MAIL) as node:
+        async with statusd(tmp_path, WakuConfig=MAILSERVER) as node:
             ledger.begin(await archived(node))
             async with honest_peer(await node.enode()) as peer:
                 await post_until(node, peer, ledger, ledger.start + chance.randint(1, 800))
@@ -118,7 +117,7 @@ async def test_what_was_counted_is_there_after_kill_9_at_a_random_moment(
                     await post_until(node, peer, ledger, ledger.counted + 100)
                 node.process.kill()
             await node.ended()
-    async with statusd(tmp_path, WakuConfig=MAIL) as node:
+    async with statusd(tmp_path, WakuConfig=MAILSERVER) as node:
         ledger.begin(await archived(node))
         async with honest_peer(await node.enode()) as peer:
             assert ledger.certain <= await peer.mail()
@@ -128,7 +127,7 @@ async def test_what_was_counted_is_there_after_kill_9_at_a_random_moment(
 async def test_on_a_full_disk_nothing_is_counted_the_node_is_unready_and_relays(
     tmp_path: Path,
 ) -> None:
-    async with statusd(tmp_path, WakuConfig=MAIL) as node:
+    async with statusd(tmp_path, WakuConfig=MAILSERVER) as node:
         enode = await node.enode()
         async with honest_peer(enode) as left, honest_peer(enode) as right:
             first = fresh_envelope()
@@ -187,7 +186,7 @@ async def test_a_disk_that_has_no_room_for_an_archive_at_the_start_is_told_of(
     tmp_path: Path,
 ) -> None:
     with files_up_to(1_000):
-        async with statusd(tmp_path, WakuConfig=MAIL) as node:
+        async with statusd(tmp_path, WakuConfig=MAILSERVER) as node:
             assert await node.ended() == 1
             await node.logged(r"Node start failed.*archive")
 
@@ -195,7 +194,7 @@ async def test_a_disk_that_has_no_room_for_an_archive_at_the_start_is_told_of(
 async def test_noise_instead_of_mail_requests_harms_nobody(tmp_path: Path) -> None:
     noise = random.Random(8)
     good = rlp.encode([bytes(32), 0, 2**32 - 1, 1000, b"", b"\xff" * 64, []])
-    async with statusd(tmp_path, WakuConfig=MAIL) as node:
+    async with statusd(tmp_path, WakuConfig=MAILSERVER) as node:
         enode = await node.enode()
         async with honest_peer(enode) as honest:
             wanted = fresh_envelope()

@@ -23,24 +23,11 @@ from support.fleet_up import (
     Up,
     by_name,
     children_of,
-    manifest,
     nobody_left,
     up,
 )
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "fleet.yaml"
-    path.write_text(manifest())
-    return path
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
 
 
 async def test_a_corrupt_archive_is_refused_and_moved_aside_only_with_recover(

@@ -14,17 +14,10 @@ import pytest
 from statusnode.records.enode import Enode
 from statusnode.relay.status import WAKU_1
 from support.devp2p_peers import RawPeer
-from support.honest_peers import fresh_envelope, honest_peer
+from support.honest_peers import MAILSERVER, fresh_envelope, honest_peer
 from support.relay_peers import EVERYTHING
 from support.statusd_process import Statusd, eventually, statusd
 
-MAIL = {
-    "Enabled": True,
-    "FullNode": True,
-    "MinimumPoW": 0,
-    "EnableMailServer": True,
-    "MailServerPassword": "status-offline-inbox",
-}
 HTTP = {"HTTPEnabled": True, "HTTPHost": "127.0.0.1", "HTTPPort": 0, "APIModules": "waku"}
 QUITTING = 8
 STATUS = 16
@@ -34,7 +27,7 @@ STATUS = 16
 async def test_what_was_taken_before_the_signal_is_archived_and_peers_are_told(
     number: signal.Signals, tmp_path: Path
 ) -> None:
-    async with statusd(tmp_path, WakuConfig=MAIL) as node:
+    async with statusd(tmp_path, WakuConfig=MAILSERVER) as node:
         enode = await node.enode()
         async with (
             honest_peer(enode) as left,
@@ -47,7 +40,7 @@ async def test_what_was_taken_before_the_signal_is_archived_and_peers_are_told(
             node.process.send_signal(number)
             assert await told.disconnect_reason() == QUITTING
             assert await node.ended() == 0
-    async with statusd(tmp_path, WakuConfig=MAIL) as node:
+    async with statusd(tmp_path, WakuConfig=MAILSERVER) as node:
         async with honest_peer(await node.enode()) as peer:
             assert await peer.mail() == {envelope.raw for envelope in posted}
         assert await node.stop() == 0
@@ -55,7 +48,7 @@ async def test_what_was_taken_before_the_signal_is_archived_and_peers_are_told(
 
 async def test_nobody_who_holds_a_connection_holds_up_the_end(tmp_path: Path) -> None:
     """Half handshakes, peers and HTTP clients that do not read, an idle socket, a miner at work."""
-    async with statusd(tmp_path, "-log", "DEBUG", WakuConfig=MAIL, **HTTP) as node:
+    async with statusd(tmp_path, "-log", "DEBUG", WakuConfig=MAILSERVER, **HTTP) as node:
         enode = Enode.parse(await node.enode())
         url = (await node.logged(r"HTTP endpoint opened.* url=(\S+)")).group(1)
         metrics = await node.metrics_port()

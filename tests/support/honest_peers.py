@@ -21,6 +21,14 @@ from support.devp2p_peers import Recorder, Recording, until
 from support.relay_peers import EVERYTHING
 
 PATIENCE = 60.0
+MAILSERVER = {
+    "Enabled": True,
+    "FullNode": True,
+    "MinimumPoW": 0,
+    "EnableMailServer": True,
+    "MailServerPassword": "status-offline-inbox",
+}
+"""WakuConfig of a mailserver that asks for no proof of work."""
 
 
 def fresh_envelope(size: int = 16, *, ttl: int = 10, topic: bytes = b"good") -> Envelope:
