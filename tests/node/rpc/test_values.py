@@ -36,7 +36,14 @@ json_values = st.recursive(
     st.none()
     | st.booleans()
     | st.text(st.characters(), max_size=10)
-    | st.builds(Number, st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")),
+    | st.builds(
+        Number,
+        st.from_regex(
+            r"-?(0|[1-9][0-9]{0,30})(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?",
+            fullmatch=True,
+            alphabet=st.characters(codec="ascii"),
+        ),
+    ),
     lambda items: st.lists(items, max_size=4) | st.dictionaries(st.text(max_size=5), items),
     max_leaves=8,
 )
