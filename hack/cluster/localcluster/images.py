@@ -22,6 +22,7 @@ from localcluster.shell import ClusterError, run, succeeds
 _BUILDAH = ("buildah", "--root", str(CACHE / "images"), "--runroot", str(RUN / "images"))
 _BASE_PACKAGES = ("python3", "python3-pip-whl", "ca-certificates", "netbase", "tzdata")
 _BASE_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
+_MAX_STEPS = 100  # of builds, kept to build on: about 2 GB
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -45,6 +46,7 @@ def image(directory: Path, tag: str) -> None:
     """
     _refuse_other_machines()
     make_base()
+    _forget_old_builds()
     name = _full_name(tag)
     run(*_BUILDAH, "bud", "--isolation=chroot", "--network=host", "--pull=never", "--layers",
         "--format=oci", *_lent(), "-t", name, directory)  # fmt: skip
@@ -110,6 +112,11 @@ def _lent() -> list[str]:
     if index := os.environ.get("PIP_INDEX_URL"):
         lent.append(f"--build-arg=PIP_INDEX_URL={index}")
     return lent
+
+
+def _forget_old_builds() -> None:
+    if len(run(*_BUILDAH, "images", "--all", "--quiet").split()) > _MAX_STEPS:
+        run(*_BUILDAH, "rmi", "--prune")
 
 
 def _full_name(tag: str) -> str:
