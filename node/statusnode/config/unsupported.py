@@ -23,6 +23,7 @@ def unsupported(config: NodeConfig) -> list[Problem]:
         *_discovery(config),
         *_services(config),
         *_numbers(config),
+        *_texts(config),
     ]
 
 
@@ -137,3 +138,22 @@ def _numbers(config: NodeConfig) -> list[Problem]:
         text = f"must be at most {_LARGEST_MESSAGE} bytes, and is {waku.max_message_size}"
         found.append(Problem("WakuConfig.MaxMessageSize", text))
     return found
+
+
+def _texts(config: NodeConfig) -> list[Problem]:
+    """Find paths and addresses that Go's strings hold and no system call takes."""
+    fleet = config.status_fleet
+    return [
+        Problem(path, "must not hold the character NUL")
+        for path, text in {
+            "DataDir": config.data_dir,
+            "KeyStoreDir": config.key_store_dir,
+            "ListenAddr": config.listen_addr,
+            "LogFile": config.log_file,
+            "IPCFile": config.ipc_file,
+            "HTTPHost": config.http_host,
+            "WakuConfig.DataDir": config.waku.data_dir,
+            "StatusFleet.MetricsHost": fleet.metrics_host if fleet else "",
+        }.items()
+        if "\0" in text
+    ]
