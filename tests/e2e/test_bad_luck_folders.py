@@ -140,15 +140,17 @@ async def test_up_refuses_to_make_its_data_folder_where_it_may_not(
     assert "Traceback" not in output
 
 
-async def test_up_refuses_a_corrupt_tree_key_and_never_replaces_it(file: Path, data: Path) -> None:
-    """The members run: a fleet without a list is better than none."""
-    key = data / "tree.key"
+@pytest.mark.parametrize("name", ["tree.key", "canary.key"])
+async def test_up_names_a_corrupt_key_of_its_own_and_never_replaces_it(
+    name: str, file: Path, data: Path
+) -> None:
+    key = data / name
     key.parent.mkdir()
     key.write_text("no key at all")
     code, output = await ends(
-        *UP, str(file), "--data", str(data), "--check", "--timeout", "5", "--output", "json"
+        *UP, str(file), "--data", str(data), "--check", "--timeout", "3", "--output", "json"
     )
     assert code == 1
     last = json.loads(output.splitlines()[-1])
-    assert any("tree.key" in text for text in last["missing"])
+    assert any(f"{name} holds no key" in text for text in last["missing"])
     assert key.read_text() == "no key at all"
