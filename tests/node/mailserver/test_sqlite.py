@@ -261,6 +261,7 @@ def test_every_way_of_searching_finds_the_same(
     matching = tuple(archive.matching_topics(bloom_bytes(bloom)) or ())
     assert read_all(archive, Query(*span, matching), max_rows) == passing
     archive.close()
+    archive.close()
 
 
 def test_pruning_removes_the_oldest_first_and_only_what_is_older(archive: SqliteArchive) -> None:
@@ -302,7 +303,9 @@ def test_a_full_disk_adds_nothing_and_heals(archive: SqliteArchive) -> None:
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:
-    SqliteArchive(path).open()
+    archive = SqliteArchive(path)
+    archive.open()
+    archive.close()
     with sqlite3.connect(path) as db:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     db.close()
