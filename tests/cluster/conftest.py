@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,15 @@ from support.cluster import ROOT, Cluster, build_image, open_cluster
 _KIND = os.environ.get("CLUSTER", "")
 collect_ignore_glob = [] if _KIND else ["*"]
 
+# The first test of a machine waits for programs and images to be built.
+_TIMEOUT_SECONDS = 1800
 CRD = ROOT / "crds/statusfleets.statusfleet.io.yaml"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,23 @@
-"""The local cluster's own promises: machines that fail as real ones do, and writes that are told.
-
-While a machine is off, other tests on the same cluster suffer: this module runs alone.
-"""
+"""The local cluster's own promises: machines that fail as real ones do, writes that are told."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from support.cluster import AUDIT_LOG, Cluster, eventually
 from support.cluster_nodes import RESTRICTED_CONTAINER, RESTRICTED_POD
 
 NODE = "node-2"
+
+
+@pytest.fixture(autouse=True)
+def _alone(cluster: Cluster) -> Iterator[None]:
+    with cluster.alone():
+        yield
 
 
 def test_a_node_loses_its_power_and_comes_back_with_its_pods(
@@ -59,7 +65,6 @@ def test_the_api_server_dies_and_comes_back_with_everything(
 
 
 def test_every_write_is_told_in_the_audit_log(cluster: Cluster, namespace: str) -> None:
-    cluster.machine("env")  # skips where there is no such log
     cluster.create(_config_map("written"), namespace=namespace)
     cluster.get("configmap", "written", f"--namespace={namespace}")
     told = [

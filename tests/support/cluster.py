@@ -10,6 +10,7 @@ lead anywhere.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -20,13 +21,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "hack/cluster/cluster"
 AUDIT_LOG = Path("/var/lib/statusfleet-cluster/log/audit.log")
+_USERS = Path("/run/statusfleet-cluster.users")
+_START = Path("/run/statusfleet-cluster.start")
+_STARTED_BY_TESTS = Path("/var/lib/statusfleet-cluster/started-by-tests")
 KIND_NAME = "statusfleet"
 MARK = "statusfleet-test-cluster"
 PATIENCE_SECONDS = 180
@@ -57,6 +61,7 @@ class Cluster:
 
     kind: str
     kubectl_command: tuple[str, ...]
+    users: TextIO | None = None
 
     def ask(self, *arguments: str, text: str | None = None) -> Answer:
         """Run kubectl with `text` on its standard input, and return whatever it says."""
@@ -103,10 +108,20 @@ class Cluster:
         what = (f"--for={condition}", f"--timeout={PATIENCE_SECONDS}s", *objects)
         self.kubectl("wait", f"--namespace={namespace}", *what)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have the local cluster for oneself, to break it; skip where that cannot be."""
+        if self.users is None:
+            pytest.skip("needs CLUSTER=local, whose machines a test can stop")
+        if not _is_alone(self.users):
+            pytest.skip("needs a cluster that nobody else uses at the same time")
+        try:
+            yield
+        finally:
+            fcntl.flock(self.users, fcntl.LOCK_SH)
+
     def machine(self, *arguments: str) -> None:
         """Do something to the machines that a local cluster pretends, such as `stop-node 2`."""
-        if self.kind != "local":
-            pytest.skip("needs CLUSTER=local, whose machines a test can stop")
         _run(str(LOCAL), *arguments)
 
     @contextmanager
@@ -190,23 +205,44 @@ def build_image(cluster: Cluster) -> str:
 
 @contextmanager
 def _local() -> Iterator[Cluster]:
-    script = f'eval "$({LOCAL} env)" && echo "$KUBECONFIG" && type -P kubectl'
-    found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
-    started = False
-    if found.returncode or not Path(found.stdout.split()[0]).exists():
-        if "PYTEST_XDIST_WORKER" in os.environ:
-            pytest.exit("tests in parallel share one cluster: make cluster first", returncode=2)
-        _run(str(LOCAL), "up")
-        started = True
-        found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    config, kubectl = found.stdout.split()
-    cluster = Cluster("local", (kubectl, f"--kubeconfig={config}"))
+    """Use the machine's one cluster, which other test runs may use at the same time.
+
+    Whoever leaves last takes down what a test run started.
+    """
+    if os.geteuid():
+        pytest.exit("CLUSTER=local needs root, for network namespaces and containers", returncode=2)
+    with _USERS.open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        config, kubectl = _started()
+        cluster = Cluster("local", (kubectl, f"--kubeconfig={config}"), users)
+        try:
+            refuse_foreign(cluster)
+            yield cluster
+        finally:
+            if _STARTED_BY_TESTS.exists() and _is_alone(users):
+                _run(str(LOCAL), "down")
+
+
+def _started() -> tuple[str, str]:
+    """Start the local cluster unless it runs; return its kubeconfig and its kubectl."""
+    with _START.open("w") as start:
+        fcntl.flock(start, fcntl.LOCK_EX)
+        _run(str(LOCAL), "build")
+        script = f'eval "$({LOCAL} env)" && echo "$KUBECONFIG" && type -P kubectl'
+        config, kubectl = subprocess.check_output(["bash", "-c", script], text=True).split()
+        if not Path(config).exists():
+            _run(str(LOCAL), "up")
+            _STARTED_BY_TESTS.touch()
+    return config, kubectl
+
+
+def _is_alone(users: TextIO) -> bool:
     try:
-        refuse_foreign(cluster)
-        yield cluster
-    finally:
-        if started:
-            _run(str(LOCAL), "down")
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fcntl.flock(users, fcntl.LOCK_SH)  # the attempt gave up what was held
+        return False
+    return True
 
 
 @contextmanager

@@ -6,11 +6,13 @@ same number is never taken for ours.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
-import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,13 +62,14 @@ def end(name: str, number: signal.Signals = signal.SIGTERM) -> Daemon | None:
     if not path.exists():
         return None
     daemon = Daemon(**json.loads(path.read_text()))
-    if _alive(daemon):
-        os.kill(daemon.pid, number)
-        deadline = time.monotonic() + _GRACE_SECONDS
-        while _alive(daemon):
-            if time.monotonic() > deadline:
-                os.kill(daemon.pid, signal.SIGKILL)
-            time.sleep(0.02)
+    # Such a descriptor is readable when the last thread is gone, and with it the ports; a process
+    # that looks like a zombie may still hold them.
+    with contextlib.suppress(ProcessLookupError), _descriptor(daemon.pid) as process:
+        if _born(daemon.pid) == daemon.born:
+            signal.pidfd_send_signal(process, number)
+            if not select.select([process], [], [], _GRACE_SECONDS)[0]:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                select.select([process], [], [])
     path.unlink()
     return daemon
 
@@ -83,14 +86,18 @@ def restart(name: str) -> None:
     spawn(name, *daemon.command, netns=daemon.netns)
 
 
-def _alive(daemon: Daemon) -> bool:
-    return _born(daemon.pid) == daemon.born
+@contextlib.contextmanager
+def _descriptor(pid: int) -> Iterator[int]:
+    process = os.pidfd_open(pid)
+    try:
+        yield process
+    finally:
+        os.close(process)
 
 
 def _born(pid: int) -> int | None:
-    """Return when a process started, or None for one that is gone or only waits to be reaped."""
+    """Return when a process started, or None for one that is gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except OSError:
         return None
-    return None if fields[0] == "Z" else int(fields[19])
