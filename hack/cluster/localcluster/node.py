@@ -68,7 +68,7 @@ def start(number: int) -> None:
 
 
 def stop(number: int) -> None:
-    """Take a node's power away: its cable is dead, its agents and all its pods end at once.
+    """Take a node's power away: its cable is dead, its daemons and all its pods end at once.
 
     Raises:
         ClusterError: there is no such node.
@@ -80,7 +80,7 @@ def stop(number: int) -> None:
 
 
 def kill(number: int) -> None:
-    """Kill a node's agents and all its pods."""
+    """Kill a node's daemons and all its pods."""
     node = node_name(number)
     for part in ("kubelet", "kube-proxy", "containerd"):
         daemons.end(f"{node}-{part}", signal.SIGKILL)
