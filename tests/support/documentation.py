@@ -137,6 +137,7 @@ def _steps(text: str) -> Iterator[Step]:
 _TERMINAL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 # What differs from run to run, and what stands for it.
 _CHANGING: Final = (
+    (re.compile(r"[\d-]{10}T[\d:]{8}[+-]\d{4}"), "TIME"),
     (re.compile(r"enode://[0-9a-f]+"), "enode://KEY"),
     (re.compile(r"enrtree://[A-Z2-7]+"), "enrtree://KEY"),
     (re.compile(r"[A-Z2-7]{26}(?=[ .])"), "HASH"),
