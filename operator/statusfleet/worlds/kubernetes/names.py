@@ -1,7 +1,6 @@
-"""How a fleet's objects are called and labelled. Pure.
+"""How the objects of one fleet begin: names, labels, owner. Pure.
 
-Names are those that people type, so they are plain: `<fleet>-<role>-<ordinal>`. Everything that
-belongs to a fleet bears its label; everything that belongs to a member, its role and ordinal too.
+Stands on the names and labels that all floors share (`statusfleet.kube.names`).
 """
 
 from __future__ import annotations
@@ -13,13 +12,10 @@ from typing import Final, get_args
 
 from statusfleet.api.fleet import API_VERSION, GROUP, KIND
 from statusfleet.api.roles import RoleName
+from statusfleet.kube import names
 from statusfleet.kube.kinds import JsonDict, Kind
 from statusfleet.plan import MemberId
 
-FLEET_LABEL: Final = f"{GROUP}/fleet"
-ROLE_LABEL: Final = f"{GROUP}/role"
-ORDINAL_LABEL: Final = f"{GROUP}/ordinal"
-COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 INTENT: Final = f"{GROUP}/intent"
 """Annotation: the digest of what was last applied."""
 PINNED: Final = f"{GROUP}/pinned"
@@ -43,7 +39,7 @@ class Owner:
 
     def child(self, part: str) -> str:
         """Return the name of an object of the fleet: of a member, a role, the canary."""
-        return f"{self.name}-{part}"
+        return names.member_object(self.name, part)
 
     def stateful_set(self, member: MemberId) -> str:
         """Return the name of a member's StatefulSet: of one with a very long name, shortened."""
@@ -60,30 +56,34 @@ class Owner:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels by which everything of the fleet is found."""
-        return {
-            "app.kubernetes.io/instance": self.name,
-            "app.kubernetes.io/managed-by": "statusfleet",
-            "app.kubernetes.io/name": "statusd",
-            FLEET_LABEL: self.name,
-        }
+        """The labels of what belongs to the fleet as a whole."""
+        return names.fleet_labels(self.name)
+
+    @property
+    def canary_labels(self) -> dict[str, str]:
+        """The labels of everything that belongs to the canary."""
+        return names.fleet_labels(self.name, part=CANARY)
+
+    @property
+    def canary_selector(self) -> dict[str, str]:
+        """The labels that select the canary's pod."""
+        return {names.FLEET_LABEL: self.name, names.PART_LABEL: CANARY}
+
+    def role_labels(self, role: RoleName) -> dict[str, str]:
+        """Return the labels of what belongs to a role."""
+        return {**self.labels, names.ROLE_LABEL: role, "app.kubernetes.io/component": role}
 
     def role_selector(self, role: RoleName) -> dict[str, str]:
         """Return the labels that select the members of a role."""
-        return {FLEET_LABEL: self.name, ROLE_LABEL: role}
+        return {names.FLEET_LABEL: self.name, names.ROLE_LABEL: role}
 
     def member_labels(self, member: MemberId) -> dict[str, str]:
         """Return the labels of everything that belongs to a member."""
-        return {
-            **self.labels,
-            COMPONENT_LABEL: member.role,
-            ROLE_LABEL: member.role,
-            ORDINAL_LABEL: str(member.ordinal),
-        }
+        return names.member_labels(self.name, member.role, member.ordinal)
 
     def member_selector(self, member: MemberId) -> dict[str, str]:
         """Return the labels that select a member's pod."""
-        return {**self.role_selector(member.role), ORDINAL_LABEL: str(member.ordinal)}
+        return {**self.role_selector(member.role), names.ORDINAL_LABEL: str(member.ordinal)}
 
     def body(
         self,
@@ -114,7 +114,7 @@ class Owner:
 
 def member_of(labels: Mapping[str, str]) -> MemberId | None:
     """Return which member an object with these labels belongs to, None if to none."""
-    role, ordinal = labels.get(ROLE_LABEL, ""), labels.get(ORDINAL_LABEL, "")
+    role, ordinal = labels.get(names.ROLE_LABEL, ""), labels.get(names.ORDINAL_LABEL, "")
     for known in get_args(RoleName):
         if role == known and ordinal.isdecimal():
             return MemberId(known, int(ordinal))

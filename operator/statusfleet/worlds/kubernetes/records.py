@@ -32,10 +32,9 @@ from statusfleet.kube.kinds import (
     Kind,
     kind_of,
 )
+from statusfleet.kube.names import FLEET_LABEL, PART_LABEL
 from statusfleet.plan import MemberId
 from statusfleet.worlds.kubernetes.names import (
-    COMPONENT_LABEL,
-    FLEET_LABEL,
     INTENT,
     PINNED,
     RESTART_HASH,
@@ -99,7 +98,8 @@ class PodRecord:
     name: str
     uid: str
     member: MemberId | None = None
-    component: str = ""
+    part: str = ""
+    """What of the fleet it is where it is no member's, such as canary."""
     node: str = ""
     ready: bool = False
     since: float | None = None
@@ -201,7 +201,7 @@ def pod_from_body(body: Body) -> PodRecord:
         name=metadata["name"],
         uid=metadata.get("uid", ""),
         member=member_of(labels),
-        component=sys.intern(str(labels.get(COMPONENT_LABEL, ""))),
+        part=sys.intern(str(labels.get(PART_LABEL, ""))),
         node=sys.intern(str(spec.get("nodeName") or "")),
         ready=ready.get("status") == "True",
         since=_seconds(ready.get("lastTransitionTime") or metadata.get("creationTimestamp")),
