@@ -44,7 +44,10 @@ def canary_deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
         "serviceAccountName": owner.name,
         "terminationGracePeriodSeconds": 5,
         "volumes": [
-            {"name": "settings", "secret": {"secretName": secret_name(name)}},
+            {
+                "name": "settings",
+                "secret": {"secretName": secret_name(name), "defaultMode": 0o440},
+            },
             {"name": "tmp", "emptyDir": {}},
         ],
     }

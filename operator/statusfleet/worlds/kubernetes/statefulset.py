@@ -44,7 +44,7 @@ def stateful_set(
                 **shape["spec"],
                 "volumes": [
                     {"name": "data", **data},
-                    {"name": "settings", "projected": {"sources": _settings(name)}},
+                    {"name": "settings", "projected": _settings(name)},
                     {"name": "tmp", "emptyDir": {}},
                 ],
             },
@@ -53,9 +53,14 @@ def stateful_set(
     return body
 
 
-def _settings(name: str) -> list[JsonDict]:
+def _settings(name: str) -> JsonDict:
     """Both files in one volume, so that they change together."""
-    return [
-        {"configMap": {"name": name, "items": [{"key": CONFIG_KEY, "path": CONFIG_KEY}]}},
-        {"secret": {"name": secret_name(name), "items": [{"key": SECRET_KEY, "path": SECRET_KEY}]}},
-    ]
+    config = [{"key": CONFIG_KEY, "path": CONFIG_KEY}]
+    secret = [{"key": SECRET_KEY, "path": SECRET_KEY}]
+    return {
+        "defaultMode": 0o440,
+        "sources": [
+            {"configMap": {"name": name, "items": config}},
+            {"secret": {"name": secret_name(name), "items": secret}},
+        ],
+    }
