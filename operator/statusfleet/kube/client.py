@@ -1,35 +1,31 @@
 """A thin client of the Kubernetes API: plain dictionaries in and out, typed errors.
 
-Stands on the transport of the official client (`kubernetes.aio`), and leaves its thousand typed
-models alone. Does not watch, does not cache, does not retry: those who decide when to try again
-are above. At most `parallel` requests are under way at a time, further ones wait their turn.
+Does not cache and does not try again: those who decide on that are above. At most `parallel`
+requests are under way at a time, further ones wait their turn.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Literal, Self
-from urllib.parse import quote
+from typing import Final, Literal, Self
 
-import aiohttp
-from kubernetes.aio.client.api_client import ApiClient
-
-from statusfleet.kube.answers import error_of
 from statusfleet.kube.connection import Connection, load_connection
-from statusfleet.kube.errors import ConflictError, NotFoundError, NotLeaderError, TransientError
+from statusfleet.kube.errors import ConflictError, NotFoundError, TransientError
 from statusfleet.kube.kinds import POD, Body, JsonDict, Kind, kind_of
+from statusfleet.kube.transport import JSON, Request, Transport
 
 FIELD_MANAGER: Final = "statusfleet"
 """Our name in the managed fields of every object."""
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
 _PAGE: Final = 500
-_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
-
-Propagation = Literal["Background", "Foreground", "Orphan"]
+_WATCH_SECONDS: Final = 290
+_WATCH_GRACE_SECONDS: Final = 30.0
 
 
 def _always() -> bool:
@@ -57,13 +53,14 @@ class KubeClient:
         `may_write` is asked before each write: a process that leads no more, such as one that was
         stopped and wakes up late, keeps its old intentions to itself.
         """
-        connection.configuration.connection_pool_maxsize = parallel
         self.connection = connection
-        self._api: Any = ApiClient(connection.configuration)  # annotated in parts only
-        self._api.user_agent = user_agent
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
-        self._slots = asyncio.Semaphore(parallel)
-        self._may_write = may_write
+        self._transport = Transport(
+            connection,
+            timeout_seconds=timeout_seconds,
+            parallel=parallel,
+            may_write=may_write,
+            user_agent=user_agent,
+        )
 
     @classmethod
     async def connect(
@@ -88,7 +85,7 @@ class KubeClient:
 
     async def close(self) -> None:
         """Let all connections go."""
-        await self._api.close()
+        await self._transport.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,7 +100,8 @@ class KubeClient:
 
     async def get(self, kind: Kind, namespace: str, name: str) -> JsonDict:
         """Return an object; raises NotFoundError."""
-        return await self._call("GET", kind, namespace, name)
+        what = _what("get", kind, namespace, name)
+        return await self._send(what, "GET", kind.path(namespace, name))
 
     async def find(self, kind: Kind, namespace: str, name: str) -> JsonDict | None:
         """Return an object, None where there is none."""
@@ -156,15 +154,17 @@ class KubeClient:
             "fieldSelector": fields,
             "limit": str(page),
         }
-        accept = _METADATA_ONLY.format("List") if metadata_only else ""
+        accept = _METADATA_ONLY if metadata_only else JSON
+        what = _what("list", kind, namespace)
         while True:
             try:
-                answer = await self._call("GET", kind, namespace, query=query, accept=accept)
+                answer = await self._send(
+                    what, "GET", kind.path(namespace), query=query, accept=accept
+                )
             except ConflictError as error:
                 raise TransientError(error.what, error.message, status=error.status) from error
             for item in answer.get("items") or ():
-                # Within a list the server leaves these out.
-                yield {"apiVersion": kind.api_version, "kind": kind.kind} | item
+                yield item | _named(kind)
             token = (answer.get("metadata") or {}).get("continue")
             if not token:
                 return
@@ -191,9 +191,7 @@ class KubeClient:
             NotFoundError: there is no such object.
             ConflictError: `resource_version` is given, and the object has changed since.
         """
-        body = {
-            "apiVersion": kind.api_version,
-            "kind": kind.kind,
+        body = _named(kind) | {
             "metadata": _metadata(namespace, name, resource_version=resource_version),
             "status": status,
         }
@@ -202,10 +200,10 @@ class KubeClient:
 
     async def create(self, body: Body) -> JsonDict:
         """Make an object; raises AlreadyExistsError."""
-        kind, namespace, _ = _identity(body)
-        return await self._call(
-            "POST", kind, namespace, body=body, query={"fieldManager": FIELD_MANAGER}
-        )
+        kind, namespace, name = _identity(body)
+        what = _what("create", kind, namespace, name)
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._send(what, "POST", kind.path(namespace), body=body, query=query)
 
     async def replace(self, body: Body, *, subresource: str = "") -> JsonDict:
         """Put `body` in the place of the object that has its `metadata.resourceVersion`.
@@ -218,8 +216,10 @@ class KubeClient:
         kind, namespace, name = _identity(body)
         if not body["metadata"].get("resourceVersion"):
             raise ValueError(f"{kind} {name} would be replaced whatever it is")
+        what = _what("replace", kind, namespace, name, subresource)
+        path = kind.path(namespace, name, subresource)
         query = {"fieldManager": FIELD_MANAGER}
-        return await self._call("PUT", kind, namespace, name, subresource, body=body, query=query)
+        return await self._send(what, "PUT", path, body=body, query=query)
 
     async def patch(
         self, kind: Kind, namespace: str, name: str, patch: Body, *, subresource: str = ""
@@ -232,12 +232,10 @@ class KubeClient:
             NotFoundError: there is no such object.
             ConflictError: it is another than the patch supposes.
         """
-        return await self._call(
+        return await self._send(
+            _what("patch", kind, namespace, name, subresource),
             "PATCH",
-            kind,
-            namespace,
-            name,
-            subresource,
+            kind.path(namespace, name, subresource),
             body=patch,
             query={"fieldManager": FIELD_MANAGER},
             content_type=_MERGE,
@@ -268,8 +266,9 @@ class KubeClient:
         }
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
+        what = _what("delete", kind, namespace, name)
         try:
-            await self._call("DELETE", kind, namespace, name, body=options)
+            await self._send(what, "DELETE", kind.path(namespace, name), body=options)
         except NotFoundError:
             return False
         return True
@@ -298,24 +297,43 @@ class KubeClient:
             "previous": "true" if previous else "",
             "follow": "true" if follow else "",
         }
-        what = f"logs of {namespace}/{pod}"
-        # Followed for as long as the caller likes; only silence at the start is a fault.
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout.total)
-        path = POD.path(namespace, pod, "log")
-        response = await self._send(what, "GET", path, query=query, timeout=timeout)
-        try:
-            if response.status != 200:
-                raise error_of(what, response.status, await response.read(), None)
-            async for line in response.content:
-                yield line.decode(errors="replace").rstrip("\r\n")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TransientError(what, _told(error)) from error
-        finally:
-            response.close()
+        what, path = f"read the log of {namespace}/{pod}", POD.path(namespace, pod, "log")
+        request = Request(what, "GET", path, query, accept="*/*")
+        async for line in self._transport.lines(request, total_seconds=None):
+            yield line.decode(errors="replace").rstrip("\r\n")
+
+    async def follow(self, kind: Kind, namespace: str, name: str) -> AsyncIterator[JsonDict | None]:
+        """Give one object as it is now and after each change; None while there is none.
+
+        A state may come twice, and states that follow each other closely may come as one. Goes on
+        until the caller stops, or the server does not answer: TransientError.
+        """
+        selector = {"fieldSelector": f"metadata.name={name}"}
+        path = kind.path(namespace)
+        while True:
+            what = _what("list", kind, namespace, name)
+            answer = await self._send(what, "GET", path, query=selector)
+            items = answer.get("items") or []
+            yield items[0] | _named(kind) if items else None
+            query = selector | {
+                "watch": "true",
+                "resourceVersion": str(answer["metadata"]["resourceVersion"]),
+                "timeoutSeconds": str(_WATCH_SECONDS),
+            }
+            request = Request(_what("watch", kind, namespace, name), "GET", path, query)
+            # Beyond what the server was told to take, the connection must be dead.
+            total = _WATCH_SECONDS + _WATCH_GRACE_SECONDS
+            async for line in self._transport.lines(request, total_seconds=total):
+                if not line.endswith(b"\n"):
+                    break  # Cut off: the server has gone away.
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    break  # The server has forgotten that moment: begin anew.
+                yield None if event["type"] == "DELETED" else event["object"]
 
     async def server_version(self) -> str:
         """Return the server's version, such as v1.34.4."""
-        answer = await self._exchange("ask for the version", "GET", "/version")
+        answer = await self._send("ask for the version", "GET", "/version")
         return str(answer.get("gitVersion", ""))
 
     async def _apply(
@@ -327,76 +345,14 @@ class KubeClient:
             "force": "true" if force else "",
             "dryRun": "All" if dry_run else "",
         }
-        return await self._call(
+        return await self._send(
+            _what("apply", kind, namespace, name, subresource),
             "PATCH",
-            kind,
-            namespace,
-            name,
-            subresource,
+            kind.path(namespace, name, subresource),
             body=body,
             query=query,
             content_type=_APPLY,
         )
-
-    async def _call(
-        self,
-        method: str,
-        kind: Kind,
-        namespace: str,
-        name: str = "",
-        subresource: str = "",
-        *,
-        body: Body | None = None,
-        query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-        accept: str = "",
-    ) -> JsonDict:
-        verb = "apply" if content_type == _APPLY else method.lower()
-        what = f"{verb} {kind} {'/'.join(part for part in (namespace, name, subresource) if part)}"
-        path = kind.path(namespace, name, subresource)
-        return await self._exchange(
-            what.rstrip(),
-            method,
-            path,
-            body=body,
-            query=query,
-            content_type=content_type,
-            accept=accept,
-        )
-
-    async def _exchange(
-        self,
-        what: str,
-        method: str,
-        path: str,
-        *,
-        body: Body | None = None,
-        query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-        accept: str = "",
-    ) -> JsonDict:
-        async with self._slots:
-            if method != "GET" and not self._may_write():
-                raise NotLeaderError(f"{what}: this process leads no more")
-            response = await self._send(
-                what,
-                method,
-                path,
-                body=body,
-                query=query,
-                content_type=content_type,
-                accept=accept,
-                timeout=self._timeout,
-            )
-            try:
-                data = await response.read()
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise TransientError(what, _told(error)) from error
-            finally:
-                response.release()
-        if not 200 <= response.status < 300:
-            raise error_of(what, response.status, data, response.headers.get("Retry-After"))
-        return _decoded(what, response.status, data)
 
     async def _send(
         self,
@@ -404,29 +360,23 @@ class KubeClient:
         method: str,
         path: str,
         *,
-        timeout: aiohttp.ClientTimeout,
         body: Body | None = None,
         query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-        accept: str = "",
-    ) -> aiohttp.ClientResponse:
-        headers = {"Accept": accept or "application/json", "Content-Type": content_type}
-        pairs = [(key, value) for key, value in (query or {}).items() if value]
-        request = await self._api.param_serialize(
-            method,
-            quote(path),
-            query_params=pairs,
-            header_params=headers,
-            auth_settings=["BearerToken"],
-        )
-        try:
-            answer = await self._api.rest_client.request(
-                request[0], request[1], headers=request[2], body=body, _request_timeout=timeout
-            )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TransientError(what, _told(error)) from error
-        response: aiohttp.ClientResponse = answer.response
-        return response
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> JsonDict:
+        request = Request(what, method, path, query or {}, body, content_type, accept)
+        return await self._transport.exchange(request)
+
+
+def _what(verb: str, kind: Kind, *parts: str) -> str:
+    """Return how a request is called in errors: apply Service status/eth-relayer-0."""
+    return f"{verb} {kind} {'/'.join(part for part in parts if part)}".rstrip()
+
+
+def _named(kind: Kind) -> JsonDict:
+    """Return what an object says of its kind; within a list the server leaves it out."""
+    return {"apiVersion": kind.api_version, "kind": kind.kind}
 
 
 def _selector(labels: Mapping[str, str]) -> str:
@@ -441,19 +391,3 @@ def _metadata(namespace: str, name: str, *, resource_version: str = "") -> JsonD
 def _identity(body: Body) -> tuple[Kind, str, str]:
     metadata = body["metadata"]
     return kind_of(body), metadata.get("namespace", ""), metadata["name"]
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(error) or type(error).__name__
-
-
-def _decoded(what: str, status: int, data: bytes) -> JsonDict:
-    try:
-        answer: Any = json.loads(data)
-    except ValueError as error:
-        raise TransientError(what, f"the answer is no JSON: {error}", status=status) from error
-    if not isinstance(answer, dict):
-        raise TransientError(what, "the answer is no object", status=status)
-    return answer
