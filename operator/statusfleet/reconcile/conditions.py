@@ -12,9 +12,20 @@ from typing import Final
 
 from statusfleet.api.status import ConditionType, Truth
 from statusfleet.plan import Observation, Plan
+from statusfleet.publishers.sink import Progress
 from statusfleet.reconcile.reasons import Reason
 
 MOST_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """How far one sink is, and the number of the root that it holds (0: none)."""
+
+    name: str
+    progress: Progress
+    seq: int = 0
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,7 @@ class TreeState:
     propagated: bool | None = None
     problem: str = ""
     refused: bool = False
+    sinks: tuple[SinkState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +153,8 @@ def _published(situation: Situation) -> Finding:
     if tree.published:
         return Finding(kind, "True", Reason.PUBLISHED)
     if tree.problem:
+        if not any(sink.progress == "Failed" for sink in tree.sinks):
+            return Finding(kind, "False", Reason.PUBLISHING, tree.problem)
         return Finding(kind, "False", Reason.SINK_FAILED, tree.problem)
     return Finding(kind, "False", Reason.WAITING_FOR_MEMBERS, "no member has been ready yet")
 

@@ -120,8 +120,7 @@ class Reconciler:
         membership = self._choose(plan, observation)
         records = membership.records if held_until is None else None
         state = await self._trees.publish(plan.tree, records, key)
-        publication = self._trees.publication
-        expiry = publication.next_expiry if publication else None
+        expiry = self._trees.next_expiry
         return self._with_listed(state), (held_until, membership.next_change, expiry)
 
     def _choose(self, plan: Plan, observation: Observation) -> Membership:
@@ -155,9 +154,13 @@ class Reconciler:
     async def _prune(self, plan: Plan) -> dict[str, float | None]:
         """Stop the dropped members whose time has come; return the others with their time."""
         now = self._now()
+        shown = self._listed if plan.tree is not None else frozenset[str]()
+        if plan.tree is not None and self._trees.behind:
+            # Nobody can tell whom a tree that is not ours or cannot be looked at leads to.
+            shown |= frozenset(plan.removed)
         leaving = self._departures.update(
             plan.removed,
-            self._listed if plan.tree is not None else frozenset[str](),
+            shown,
             now=now,
             root_ttl_seconds=plan.tree.root_ttl_seconds if plan.tree is not None else 0,
         )
