@@ -22,6 +22,8 @@ from statusfleet.kube.errors import KubeConfigError
 _load_pod: Any = incluster_config.load_incluster_config
 _load_kubeconfig: Any = kube_config.load_kube_config
 
+# What the loader stumbles with over a document of another shape.
+_OF_ANOTHER_SHAPE: Final = (AttributeError, KeyError, TypeError, ValueError)
 _ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -77,7 +79,7 @@ async def _of_kubeconfig(paths: str, context: str) -> Connection:
             persist_config=False,
         )
         current = loader.current_context
-    except (ConfigException, OSError, yaml.YAMLError) as error:
+    except (ConfigException, OSError, yaml.YAMLError, *_OF_ANOTHER_SHAPE) as error:
         raise KubeConfigError(f"the kubeconfig {paths} cannot be used: {error}") from error
     namespace = current["context"].get("namespace") or "default"
     return Connection(configuration, str(namespace), str(current["name"]))
