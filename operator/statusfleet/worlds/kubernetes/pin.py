@@ -72,12 +72,16 @@ class Choice:
 
 def choose_pin(fleet: StatusFleet, member: MemberId, pinned: str, own_image: str) -> Choice:
     """Return what a member's pod is made from; `pinned` is the text on its StatefulSet, or ""."""
-    role = next(role for role in fleet.spec.roles.present() if role.role == member.role)
-    rendered = _render(fleet, role, member, own_image)
+    rendered = _render(fleet, role_of(fleet, member), member, own_image)
     kept = Pin.parse(pinned)
     if kept is None or (kept.said, kept.restart) != (rendered.said, rendered.restart):
         return Choice(rendered)
     return Choice(kept, newer=kept.shape != rendered.shape)
+
+
+def role_of(fleet: StatusFleet, member: MemberId) -> RoleSpec:
+    """Return the role of a member that the spec wants."""
+    return next(role for role in fleet.spec.roles.present() if role.role == member.role)
 
 
 def _render(fleet: StatusFleet, role: RoleSpec, member: MemberId, own_image: str) -> Pin:
