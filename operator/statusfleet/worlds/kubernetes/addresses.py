@@ -61,9 +61,9 @@ def advertised(expose: Expose, own: Address | None, seen: Seen) -> Chosen:
     if own is not None:
         return Chosen(Endpoint(own.ip, own.tcp, host6=own.ip6 or ""), "Override")
     withheld: list[str] = []
-    for source in _sources(expose, seen):
+    for source in (source for source in _sources(expose, seen) if source.port):
         usable = [host for host in source.hosts if may_be_published(host, expose)]
-        endpoint = _endpoint(usable, source.port, seen.previous) if source.port else None
+        endpoint = _endpoint(usable, source.port, seen.previous)
         if endpoint is not None:
             return Chosen(endpoint, source.name)
         withheld += [host for host in source.hosts if host not in usable]
