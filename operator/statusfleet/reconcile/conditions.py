@@ -7,11 +7,12 @@ status Unknown, so that nobody waits for it and nobody believes that it was chec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from statusfleet.api.status import ConditionType, Truth
 from statusfleet.plan import Observation, Plan
+from statusfleet.plan.rollout import RolloutStep
 from statusfleet.publishers.sink import Progress
 from statusfleet.reconcile.reasons import Reason
 
@@ -47,8 +48,19 @@ class TreeState:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """What came of dialing the members' addresses from `vantage`: problems by name, and whose turn
+    is still to come.
+    """
+
+    vantage: str
+    problems: Mapping[str, str] = field(default_factory=dict)
+    pending: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything that conditions speak of."""
+    """Everything that conditions speak of; `reach` is None in a world that nobody can dial into."""
 
     plan: Plan
     observation: Observation
@@ -56,6 +68,8 @@ class Situation:
     leaving: frozenset[str] = frozenset()
     paused: bool = False
     invalid_edit: str = ""
+    rollout: RolloutStep = field(default_factory=RolloutStep)
+    reach: Reach | None = None
 
     def ready(self, name: str) -> bool:
         """Whether the member of that name is ready."""
@@ -101,12 +115,12 @@ def conditions(situation: Situation) -> tuple[Finding, ...]:
     return (
         _ready(situation),
         _addresses(situation),
-        _REACHABLE,
+        _reachable(situation),
         _published(situation),
         _propagated(situation),
         _canary(situation),
         _progressing(situation),
-        Finding(ConditionType.UPDATE_PENDING, "False", Reason.UP_TO_DATE),
+        _update_pending(situation),
         _paused(situation),
     )
 
@@ -116,6 +130,9 @@ def _ready(situation: Situation) -> Finding:
     if situation.unready:
         text = name_some(situation.unready)
         return Finding(kind, "False", Reason.MEMBERS_NOT_READY, text)
+    if situation.observation.problems:
+        text = name_some(situation.observation.problems)
+        return Finding(kind, "False", Reason.NOT_APPLIED, text)
     if situation.unpublished:
         text = f"not in the tree yet: {', '.join(situation.unpublished[:MOST_NAMED])}"
         return Finding(kind, "False", Reason.NOT_PUBLISHED, text)
@@ -136,12 +153,19 @@ def _addresses(situation: Situation) -> Finding:
     return Finding(kind, "True", Reason.ADDRESSES_KNOWN)
 
 
-_REACHABLE: Final = Finding(
-    ConditionType.REACHABLE,
-    "Unknown",
-    Reason.NOT_APPLICABLE,
-    "members listen on this machine's loopback, where nobody else can reach them",
-)
+def _reachable(situation: Situation) -> Finding:
+    kind, reach = ConditionType.REACHABLE, situation.reach
+    if reach is None:
+        text = "not dialed while the fleet is paused"
+        if not situation.paused:
+            text = "members listen on this machine's loopback, where nobody else can reach them"
+        return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, text)
+    if reach.problems:
+        text = f"dialed from {reach.vantage}: {name_some(reach.problems)}"
+        return Finding(kind, "False", Reason.NOT_REACHED, text)
+    if reach.pending or not any(map(situation.ready, (m.name for m in situation.plan.members))):
+        return Finding(kind, "Unknown", Reason.NOT_DIALED_YET, "no member has been dialed yet")
+    return Finding(kind, "True", Reason.REACHED, f"dialed from {reach.vantage}")
 
 
 def _published(situation: Situation) -> Finding:
@@ -183,7 +207,13 @@ def _canary(situation: Situation) -> Finding:
 
 
 def _progressing(situation: Situation) -> Finding:
-    kind = ConditionType.PROGRESSING
+    kind, step = ConditionType.PROGRESSING, situation.rollout
+    broken = {n: text for n, text in (step.held or {}).items() if _is_broken(situation, n)}
+    if broken:
+        text = f"it goes on when this is mended, or with another change: {name_some(broken)}"
+        return Finding(kind, "False", Reason.ROLLOUT_STOPPED, text)
+    if step.outdated:
+        return Finding(kind, "True", Reason.ROLLING_OUT, _rolling(step))
     if situation.leaving:
         text = f"waiting until readers have forgotten {', '.join(sorted(situation.leaving))}"
         return Finding(kind, "True", Reason.LEAVING, text)
@@ -191,6 +221,38 @@ def _progressing(situation: Situation) -> Finding:
         text = f"starting {', '.join(sorted(situation.unready)[:MOST_NAMED])}"
         return Finding(kind, "True", Reason.STARTING, text)
     return Finding(kind, "False", Reason.STEADY)
+
+
+def _is_broken(situation: Situation, name: str) -> bool:
+    """Tell whether a member that a rollout waits for says that it cannot work."""
+    member = situation.observation.members.get(name)
+    return member is not None and bool(member.message)
+
+
+def _rolling(step: RolloutStep) -> str:
+    """Say what a rollout does, without anything that changes by the second."""
+    left = [name for name in step.outdated if name not in step.restart]
+    parts = [
+        ("starting anew", step.restart),
+        ("waiting for", tuple(step.held or ())),
+        ("has to stay ready for a while first", step.soaking),
+        ("to go", tuple(left)),
+    ]
+    said = [f"{what}: {', '.join(names[:MOST_NAMED])}" for what, names in parts if names]
+    return "; ".join(said)
+
+
+def _update_pending(situation: Situation) -> Finding:
+    kind = ConditionType.UPDATE_PENDING
+    pending = sorted(n for n, m in situation.observation.members.items() if m.update_pending)
+    if not pending:
+        return Finding(kind, "False", Reason.UP_TO_DATE)
+    text = (
+        f"this operator would run {', '.join(pending[:MOST_NAMED])} otherwise than they were "
+        "started; they go on as they are until their part of the spec changes or the fleet gets "
+        "another value of the annotation statusfleet.io/restart"
+    )
+    return Finding(kind, "True", Reason.NEWER_OPERATOR, text)
 
 
 def _paused(situation: Situation) -> Finding:
