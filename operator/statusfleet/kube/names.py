@@ -41,6 +41,11 @@ def state_object(fleet: str) -> str:
     return f"{fleet}-state"
 
 
+def dns_object(fleet: str) -> str:
+    """Return the name of the fleet's DNS servers: Deployment, Service, and what they serve."""
+    return f"{fleet}-dns"
+
+
 def fleet_labels(fleet: str, *, part: str = "") -> dict[str, str]:
     """Return the labels of an object of a fleet."""
     labels = {

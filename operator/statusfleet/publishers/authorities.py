@@ -197,13 +197,12 @@ async def _verify_one(
         except SinkError as error:
             return error
         for name, texts in found.items():
-            entries = [text for text in texts if is_entry(text)]
-            if missing[name] in entries:
+            if missing[name] in texts:
                 del missing[name]
-            elif texts and not entries:
+            elif spoilt := next((t for t in texts if is_entry(t.lstrip('"'))), ""):
                 return SinkError(
-                    f"{server} gives a changed text for {name} ({len(missing[name])} characters "
-                    f'were written): "{texts[0][:40]}…"; the root is not moved'
+                    f"{server} gives a changed text for {name}: {len(missing[name])} characters "
+                    f"were written, and {len(spoilt)} others are read; the root is not moved"
                 )
         if not missing:
             return None

@@ -243,10 +243,10 @@ class Rfc2136Sink:
 
     async def _ask_each(self, names: Collection[str], target: Target) -> dict[str, _Standing]:
         found = await texts_at(await self._primary(), names)
+        # What the TTL is was not told; an answer does not say it where many are asked for.
+        ttl = target.settings.entry_ttl_seconds
         return {
-            name: _Standing(target.zone.ttl(name), tuple(map(_txt, texts)))
-            for name, texts in found.items()
-            if texts
+            name: _Standing(ttl, tuple(map(_txt, texts))) for name, texts in found.items() if texts
         }
 
     async def _transfer(self) -> dict[str, _Standing] | None:
