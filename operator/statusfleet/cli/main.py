@@ -13,6 +13,7 @@ import typer
 
 from statusfleet.cli.crd import crd
 from statusfleet.cli.diff import diff
+from statusfleet.cli.identities import app as identities
 from statusfleet.cli.logs import logs
 from statusfleet.cli.status import status
 from statusfleet.cli.tree import app as tree
@@ -50,6 +51,7 @@ app.command()(logs)
 app.command()(diff)
 app.command()(validate)
 app.command()(crd)
+app.add_typer(identities, name="identities")
 app.add_typer(tree, name="tree")
 
 

@@ -88,6 +88,12 @@ class Identities:
         self._known[identity] = parsed
         return parsed.key
 
+    async def find(self, identity: str) -> PrivateKey | None:
+        """Return a key, None where there is none; raises as `ensure`."""
+        place = self._place(identity)
+        found = await self._client.find(SECRET, self._namespace, place.secret)
+        return None if found is None else self._parsed(found, place).key
+
     async def list(self) -> dict[str, PrivateKey]:
         """Return every identity that was made here, by member's name, `TREE` or `CANARY`.
 

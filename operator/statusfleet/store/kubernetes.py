@@ -24,6 +24,7 @@ from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import AlreadyExistsError, NotFoundError
 from statusfleet.kube.errors import ConflictError as KubeConflictError
 from statusfleet.kube.kinds import CONFIG_MAP, JsonDict
+from statusfleet.store.bundle import Bundle, merged
 from statusfleet.store.errors import ConflictError, CorruptStateError, StoreError
 from statusfleet.store.head import Head, decode_head, encode_head, head_of, state_of, texts_of
 from statusfleet.store.identities import CANARY, TREE, Identities, Watched
@@ -180,6 +181,52 @@ class KubernetesStore(KubernetesReader):
     async def ensure_canary_key(self) -> PrivateKey:
         """Return the canary's key, made now if there is none; raises as ensure_member_key."""
         return await self.identities.ensure(CANARY)
+
+    async def export(self) -> Bundle:
+        """Return who the fleet is, given Secrets that go by a name of ours included.
+
+        Raises:
+            CorruptKeyError: a Secret holds no key.
+            StoreError: the state cannot be understood.
+            KubeError: the cluster does not answer.
+        """
+        state = await self.read()
+        keys = dict(await self.identities.list())
+        for identity in {*state.records, TREE, CANARY} - keys.keys():
+            key = await self.identities.find(identity)
+            if key is not None:
+                keys[identity] = key
+        return Bundle(self.fleet, keys, state)
+
+    async def adopt(self, bundle: Bundle) -> None:
+        """Take over who the fleet was elsewhere: all keys, and the higher number of each.
+
+        Interrupted anywhere, it may be repeated.
+
+        Raises:
+            StoreError: it is another fleet's, or an identity has another key here already.
+            CorruptKeyError: a Secret is there and holds no key.
+            ConflictError: an operator wrote meanwhile.
+            KubeError: the cluster does not take it.
+        """
+        if bundle.fleet != self.fleet:
+            raise StoreError(f"these are the identities of {bundle.fleet}, not of {self.fleet}")
+        for identity, key in bundle.keys.items():
+            self._check(identity, key, await self.identities.find(identity))
+        # Numbers first: a key without them would begin anew.
+        present = await self.read()
+        state = merged(present, bundle.state)
+        if state != present:
+            await self.write(state)
+        for identity, key in bundle.keys.items():
+            self._check(identity, key, await self.identities.ensure(identity, key))
+
+    def _check(self, identity: str, brought: PrivateKey, found: PrivateKey | None) -> None:
+        if found is not None and found.data != brought.data:
+            raise StoreError(
+                f"{identity} of {self.namespace}/{self.fleet} has another key already, which is "
+                "left alone: delete its Secret first if that identity is not wanted"
+            )
 
     async def forget(self) -> None:
         """Delete all identities that were made here, numbers and tree: for ever.
