@@ -29,13 +29,24 @@ _USERS = {"admin": "system:masters", "nobody": "", "leader": ""}
 """Users by name, each known by the token `<name>-token`, with their group."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class ApiServer:
-    """A running server, with a kubeconfig of each user."""
+    """A server with its state in `folder`, and a kubeconfig of each user."""
 
     url: str
     folder: Path
-    pid: int
+    arguments: list[str]
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """End it as a power loss does; what it has answered is in etcd."""
+        self.process.kill()
+        self.process.wait()
+
+    def start(self) -> None:
+        """Start it again, and wait until it is ready."""
+        self.process = _spawn("kube-apiserver", self.arguments, self.folder)
+        _wait(self.url, self.process, self.folder)
 
     def kubeconfig(self, user: str = "admin", namespace: str = "default") -> str:
         """Write a kubeconfig and return its path."""
@@ -75,13 +86,19 @@ def running(folder: Path) -> Iterator[ApiServer]:
         "--unsafe-no-fsync",
         "--log-level=error",
     ]
-    with (
-        _child("etcd", etcd, folder),
-        _child("kube-apiserver", _arguments(folder, etcd_url, port), folder) as server,
-    ):
-        url = f"https://127.0.0.1:{port}"
-        _wait(url, server, folder)
-        yield ApiServer(url, folder, server.pid)
+    store = _spawn("etcd", etcd, folder)
+    server = None
+    try:
+        arguments = _arguments(folder, etcd_url, port)
+        process = _spawn("kube-apiserver", arguments, folder)
+        server = ApiServer(f"https://127.0.0.1:{port}", folder, arguments, process)
+        _wait(server.url, process, folder)
+        yield server
+    finally:
+        if server is not None:
+            server.kill()
+        store.kill()
+        store.wait()
 
 
 def _arguments(folder: Path, etcd_url: str, port: int) -> list[str]:
@@ -112,17 +129,11 @@ def _arguments(folder: Path, etcd_url: str, port: int) -> list[str]:
     ]
 
 
-@contextlib.contextmanager
-def _child(name: str, arguments: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _spawn(name: str, arguments: list[str], folder: Path) -> subprocess.Popen[bytes]:
     path = program(name)
     assert path is not None
-    with (folder / f"{name}.log").open("wb") as log:
-        child = subprocess.Popen([path, *arguments], stdout=log, stderr=log, cwd=folder)
-        try:
-            yield child
-        finally:
-            child.kill()
-            child.wait()
+    with (folder / f"{name}.log").open("ab") as log:
+        return subprocess.Popen([path, *arguments], stdout=log, stderr=log, cwd=folder)
 
 
 def _wait(url: str, server: subprocess.Popen[bytes], folder: Path) -> None:

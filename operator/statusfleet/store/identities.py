@@ -80,7 +80,9 @@ class Identities:
         known = self._known.get(identity)
         if known is not None and self._is_unchanged(place, known):
             return known.key
-        found = await self._client.find(SECRET, self._namespace, place.secret)
+        found = None
+        if known is not None or not self._is_unseen(place):
+            found = await self._client.find(SECRET, self._namespace, place.secret)
         if found is None:
             key = known.key if known is not None else given or PrivateKey.generate()
             found = await self._made(place, key)
@@ -127,6 +129,9 @@ class Identities:
 
     def _is_unchanged(self, place: _Place, known: _Key) -> bool:
         return self._watched is not None and self._watched(SECRET, place.secret) == known.version
+
+    def _is_unseen(self, place: _Place) -> bool:
+        return self._watched is not None and self._watched(SECRET, place.secret) is None
 
     async def _list_once(self) -> None:
         """Learn the keys that are there by one request instead of one for each."""
