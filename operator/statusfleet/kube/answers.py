@@ -19,6 +19,8 @@ from statusfleet.kube.errors import (
 
 _LONGEST_TEXT: Final = 2000
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MISTYPED: Final = "failed to create typed patch object"
+"""What server-side apply says of a field that its kind does not have, with status 500."""
 _BY_STATUS: Final[dict[int, type[AnswerError]]] = {
     401: ForbiddenError,
     403: ForbiddenError,
@@ -38,7 +40,7 @@ def error_of(what: str, status: int, body: bytes, retry_after: str | None) -> An
         answer.get("message") or body.decode(errors="replace").strip() or f"HTTP {status}"
     )
     message = message[:_LONGEST_TEXT]
-    if status in _TRANSIENT:
+    if status in _TRANSIENT and not message.startswith(_MISTYPED):
         seconds = _seconds(retry_after) or _seconds(details.get("retryAfterSeconds"))
         return TransientError(what, message, status=status, reason=reason, retry_after=seconds)
     causes = tuple(

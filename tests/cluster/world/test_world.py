@@ -162,7 +162,7 @@ async def test_a_removed_member_goes_and_its_identity_and_mail_stay(stage: Stage
 async def test_an_image_that_does_not_exist_is_told_and_replaced(stage: Stage) -> None:
     wrong = spec(relayers=1)
     wrong["image"] = {"repository": "statusfleet.test/nothing", "tag": "1", "pullPolicy": "Never"}
-    _, observation = await stage.until(
+    await stage.until(
         stage.fleet(wrong), lambda _, seen: "ErrImageNeverPull" in seen.members["relayer-0"].message
     )
     fleet = stage.fleet(spec(relayers=1))

@@ -127,3 +127,9 @@ def test_no_body_breaks_it(body: bytes, status: int) -> None:
 )
 def test_no_json_breaks_it(value: Any) -> None:
     assert isinstance(error_of("get", 409, json.dumps(value).encode(), None), AnswerError)
+
+
+def test_a_field_that_its_kind_does_not_have_stays_wrong_whatever_the_status_says() -> None:
+    text = "failed to create typed patch object (ns/x; apps/v1, Kind=StatefulSet): .spec.x: field"
+    body = json.dumps({"message": text, "reason": "InternalError"}).encode()
+    assert type(error_of("apply", 500, body, None)) is InvalidError
