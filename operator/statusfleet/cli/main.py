@@ -15,6 +15,7 @@ from statusfleet.cli.crd import crd
 from statusfleet.cli.diff import diff
 from statusfleet.cli.identities import app as identities
 from statusfleet.cli.logs import logs
+from statusfleet.cli.operator import operator
 from statusfleet.cli.status import status
 from statusfleet.cli.tree import app as tree
 from statusfleet.cli.up import up
@@ -51,6 +52,7 @@ app.command()(logs)
 app.command()(diff)
 app.command()(validate)
 app.command()(crd)
+app.command()(operator)
 app.add_typer(identities, name="identities")
 app.add_typer(tree, name="tree")
 
