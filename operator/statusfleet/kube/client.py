@@ -7,7 +7,7 @@ requests are under way at a time, further ones wait their turn.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -283,7 +283,7 @@ class KubeClient:
         since_seconds: int | None = None,
         previous: bool = False,
         follow: bool = False,
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str]:
         """Give the lines of a pod's log; with `follow` until the container ends.
 
         Raises:
@@ -302,7 +302,9 @@ class KubeClient:
         async for line in self._transport.lines(request, total_seconds=None):
             yield line.decode(errors="replace").rstrip("\r\n")
 
-    async def follow(self, kind: Kind, namespace: str, name: str) -> AsyncIterator[JsonDict | None]:
+    async def follow(
+        self, kind: Kind, namespace: str, name: str
+    ) -> AsyncGenerator[JsonDict | None]:
         """Give one object as it is now and after each change; None while there is none.
 
         A state may come twice, and states that follow each other closely may come as one. Goes on

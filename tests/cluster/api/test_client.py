@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -206,7 +205,7 @@ async def test_nothing_is_made_in_a_namespace_that_ends(client: KubeClient, name
 
 
 async def test_one_object_is_followed_through_its_life(client: KubeClient, namespace: str) -> None:
-    follower: AsyncIterator[dict[str, Any] | None] = client.follow(CONFIG_MAP, namespace, "a")
+    follower = client.follow(CONFIG_MAP, namespace, "a")
 
     async def until(wanted: str | None) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -222,7 +221,7 @@ async def test_one_object_is_followed_through_its_life(client: KubeClient, names
     await until("2")
     await client.delete(CONFIG_MAP, namespace, "a")
     await until(None)
-    await follower.aclose()  # type: ignore[attr-defined]
+    await follower.aclose()
 
 
 async def test_the_log_of_no_pod_is_not_found(client: KubeClient, namespace: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -36,6 +37,6 @@ async def test_a_client_outlives_its_server(
     assert (await store.write(state)).revision == 2
 
 
-async def _drain(follower: object) -> None:
-    async for _ in follower:  # type: ignore[attr-defined]
+async def _drain(follower: AsyncIterator[object]) -> None:
+    async for _ in follower:
         pass

@@ -158,3 +158,46 @@ async def test_a_body_never_shows_in_an_error() -> None:
             )
     assert str(refused.value) == "create Secret n/a: out of order"
     assert "c2VjcmV0" not in repr(refused.value)
+
+
+async def test_a_log_comes_line_by_line_for_as_long_as_it_is_wanted() -> None:
+    asked: dict[str, str] = {}
+    gone = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        asked.update(request.query)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            await response.write(b"one\ntwo \xff\r\n")
+            while True:
+                await response.write(b"more\n")
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            gone.set()
+            raise
+
+    async with client_of(endless, timeout_seconds=0.2) as client:
+        log = client.logs("n", "a", container="statusd", tail_lines=0, follow=True)
+        lines = [await anext(log) for _ in range(60)]
+        assert lines[:3] == ["one", "two \ufffd", "more"]
+        await log.aclose()
+        async with asyncio.timeout(30):
+            await gone.wait()
+    assert asked == {"container": "statusd", "tailLines": "0", "follow": "true"}
+
+
+async def test_a_log_that_breaks_off_may_pass_by_itself() -> None:
+    async def broken(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"one\n")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    async with client_of(broken) as client:
+        log = client.logs("n", "a")
+        assert await anext(log) == "one"
+        with pytest.raises(TransientError, match="read the log of n/a"):
+            await anext(log)
