@@ -32,7 +32,6 @@ DNS_PORT: Final = 53
 _ANSWER_SECONDS: Final = 5.0
 _AT_ONCE: Final = 64
 _POLL_SECONDS: Final = 0.2
-_NAMED: Final = 3
 _ABSENT: Final = frozenset((socket.EAI_NONAME, socket.EAI_NODATA))
 
 
@@ -115,6 +114,7 @@ async def rrset(server: Server, name: str, kind: dns.rdatatype.RdataType) -> dns
     """Return the records of a name and kind, None where there are none.
 
     Raises:
+        LaggingError: the server is not ready to answer.
         SinkError: the server gives no answer, or is not authoritative for the name.
     """
     query = dns.message.make_query(name, kind)
@@ -192,8 +192,12 @@ async def _verify_one(
     missing = dict(records)
     deadline = asyncio.get_running_loop().time() + patience_seconds
     while True:
+        behind: LaggingError | None = None
+        found: dict[str, tuple[str, ...]] = {}
         try:
             found = await texts_at(server, missing)
+        except LaggingError as error:
+            behind = error
         except SinkError as error:
             return error
         for name, texts in found.items():
@@ -207,10 +211,14 @@ async def _verify_one(
         if not missing:
             return None
         if asyncio.get_running_loop().time() > deadline:
-            names = ", ".join(list(missing)[:_NAMED])
-            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-            return LaggingError(f"{server} does not have {names}{more} yet; the root waits")
+            text = f"{server} does not have {_some(missing)} yet; the root waits"
+            return behind or LaggingError(text)
         await asyncio.sleep(_POLL_SECONDS)
+
+
+def _some(names: Iterable[str]) -> str:
+    first, *others = names
+    return f"{first} and {len(others)} more" if others else first
 
 
 async def _ask(
@@ -246,6 +254,8 @@ def _records(
     code = answer.rcode()
     if code == dns.rcode.NXDOMAIN:
         return None
+    if code == dns.rcode.SERVFAIL:
+        raise LaggingError(f"{server} has not loaded its zone yet (SERVFAIL)")
     if code != dns.rcode.NOERROR:
         name = question.name.to_text(omit_final_dot=True)
         raise SinkError(f"{server} does not answer for {name}: {dns.rcode.to_text(code)}")

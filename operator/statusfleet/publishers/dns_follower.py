@@ -103,7 +103,8 @@ class DnsFollower:
             else:
                 self._problem, wait = "", _LOOK_SECONDS
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
 
     async def _look(self) -> None:
         published = self._published

@@ -9,6 +9,7 @@ are ever deleted. Names are compared without case, since some servers fold them.
 
 from __future__ import annotations
 
+import base64
 import binascii
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -123,7 +124,8 @@ class Rfc2136Sink:
         self._find_servers = find_servers
         self._patience_seconds = patience_seconds
         try:
-            self._key = dns.tsig.Key(settings.key_name, settings.secret, settings.algorithm)
+            secret = base64.b64decode(settings.secret, validate=True)
+            self._key = dns.tsig.Key(settings.key_name, secret, settings.algorithm)
         except (binascii.Error, dns.exception.DNSException, ValueError) as error:
             raise SinkError(f"the TSIG key {settings.key_name} is no base64: {error}") from None
 

@@ -18,7 +18,7 @@ from statusfleet.publishers.authorities import text_of
 from statusfleet.publishers.objects import Objects, Owner, OwnObject
 from statusfleet.publishers.sink import RootMovedError, SeenTree, SinkError, Target
 from statusnode.records.entries import ROOT_PREFIX
-from statusnode.records.tree import Link, SignedTree, TreeError
+from statusnode.records.tree import Link, SignedTree
 
 PART: Final = "zone"
 _LARGEST: Final = 1_000_000
@@ -88,14 +88,14 @@ def _root(texts: dict[str, str], domain: str) -> str | None:
 
 
 def _texts(found: JsonDict | None, domain: str) -> dict[str, str]:
-    """Return the TXT records of the file by full name, in the case in which they are written."""
+    """Return the TXT records of the file by full name; none where it cannot be read."""
     file = ((found or {}).get("data") or {}).get(_key(domain), "")
     if not file:
         return {}
     try:
         zone = dns.zone.from_text(file, f"{domain}.", relativize=False, check_origin=False)
-    except (dns.exception.DNSException, ValueError) as error:
-        raise TreeError(f"the zone file of {domain} cannot be read: {error}") from error
+    except (dns.exception.DNSException, ValueError):
+        return {}  # somebody has spoilt the file, which is ours: it is written anew
     return {
         name.to_text(omit_final_dot=True): text_of(rdataset[0])
         for name, rdataset in zone.iterate_rdatasets(dns.rdatatype.TXT)
