@@ -13,6 +13,7 @@ import typer
 
 from statusfleet.cli.crd import crd
 from statusfleet.cli.diff import diff
+from statusfleet.cli.dns import dns
 from statusfleet.cli.identities import app as identities
 from statusfleet.cli.logs import logs
 from statusfleet.cli.operator import operator
@@ -52,6 +53,7 @@ app.command()(logs)
 app.command()(diff)
 app.command()(validate)
 app.command()(crd)
+app.command(hidden=True)(dns)
 app.command()(operator)
 app.add_typer(identities, name="identities")
 app.add_typer(tree, name="tree")

@@ -24,6 +24,8 @@ from statusfleet.kube.kinds import (
     PERSISTENT_VOLUME_CLAIM,
     POD,
     POD_DISRUPTION_BUDGET,
+    ROLE,
+    ROLE_BINDING,
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -131,7 +133,7 @@ class Snapshot:
     services: Mapping[str, ServiceRecord] = field(default_factory=dict)
     stateful_sets: Mapping[str, StatefulSetRecord] = field(default_factory=dict)
     children: Mapping[tuple[str, str], Child] = field(default_factory=dict)
-    """Claims, ConfigMaps, Secrets, Deployments, budgets, policies, accounts."""
+    """Claims, ConfigMaps, Secrets, Deployments, budgets, policies, accounts, roles."""
     nodes: Mapping[str, NodeRecord] = field(default_factory=dict)
 
 
@@ -239,6 +241,8 @@ RECORDS: Final[Mapping[Kind, Callable[[Body], Record]]] = {
     PERSISTENT_VOLUME_CLAIM: child_from_body,
     POD: pod_from_body,
     POD_DISRUPTION_BUDGET: child_from_body,
+    ROLE: child_from_body,
+    ROLE_BINDING: child_from_body,
     SECRET: child_from_body,
     SERVICE: service_from_body,
     SERVICE_ACCOUNT: child_from_body,
