@@ -123,5 +123,5 @@ def _start_logging(*, verbose: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LogfmtFormatter())
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
-    for chatty in ("kopf", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.INFO if verbose else logging.WARNING)
+    for chatty in ("asyncio", "kopf", "kubernetes"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from statusfleet.api.fleet import StatusFleet
+from statusfleet.api.fleet import GROUP, StatusFleet
 from statusfleet.api.manifest import fleet_problems, parse_fleet
 from statusfleet.api.problems import Path, path_text
 from statusfleet.api.secrets import secret_uses
@@ -208,8 +208,11 @@ class FleetTask:
         """
         metadata = self._body["metadata"]
         known = self._fleet
-        if known is not None and _essence_of(known) == _wish(self._body):
-            return known, []
+        if known is not None and known.metadata.generation == metadata.get("generation"):
+            annotations = {"annotations": metadata.get("annotations") or {}}
+            present = known.metadata.model_copy(update=annotations)
+            self._fleet = known.model_copy(update={"metadata": present})
+            return self._fleet, []
         document = {key: value for key, value in self._body.items() if key != "status"}
         fleet, problems = parse_fleet(document)
         if fleet is not None and known is not None and not problems:
@@ -314,17 +317,8 @@ def _essence(body: Mapping[str, Any]) -> tuple[Any, ...]:
         metadata.get("generation"),
         metadata.get("deletionTimestamp"),
         metadata.get("finalizers"),
-        metadata.get("annotations"),
+        {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(GROUP)},
     )
-
-
-def _wish(body: Mapping[str, Any]) -> tuple[Any, ...]:
-    metadata = body["metadata"]
-    return metadata.get("generation", 0), metadata.get("annotations") or {}
-
-
-def _essence_of(fleet: StatusFleet) -> tuple[Any, ...]:
-    return fleet.metadata.generation, dict(fleet.metadata.annotations)
 
 
 def _next_look(fleet: StatusFleet, report: Report, now: float) -> float:

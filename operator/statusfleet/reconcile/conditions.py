@@ -78,8 +78,11 @@ class Situation:
 
     @property
     def unready(self) -> dict[str, str]:
-        """The wanted members that are not ready, each with what it lacks."""
-        result = {waiting.id.name: waiting.message for waiting in self.plan.waiting}
+        """The wanted members that are not ready, each with what it lacks.
+
+        An address is nothing that a member needs for its work.
+        """
+        result = {w.id.name: w.message for w in self.plan.waiting if w.lacks != "address"}
         for member in self.plan.members:
             if not self.ready(member.name):
                 observed = self.observation.members.get(member.name)
@@ -92,7 +95,19 @@ class Situation:
         """The wanted members that should be in the tree and are not."""
         if self.tree is None or self.plan.tree is None:
             return ()
-        return tuple(n for n, _ in self.plan.tree.candidates if n not in self.tree.listed)
+        candidates = {name for name, _ in self.plan.tree.candidates}
+        wanted = sorted(candidates | self.addressless.keys())
+        return tuple(name for name in wanted if name not in self.tree.listed)
+
+    @property
+    def addressless(self) -> dict[str, str]:
+        """The members without an address that could be published, each with the reason."""
+        members = self.observation.members
+        return {
+            waiting.id.name: members[waiting.id.name].message or waiting.message
+            for waiting in self.plan.waiting
+            if waiting.lacks == "address"
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +157,7 @@ def _ready(situation: Situation) -> Finding:
 
 
 def _addresses(situation: Situation) -> Finding:
-    kind = ConditionType.ADDRESSES_READY
-    waiting = {
-        waiting.id.name: waiting.message
-        for waiting in situation.plan.waiting
-        if waiting.lacks == "address"
-    }
+    kind, waiting = ConditionType.ADDRESSES_READY, situation.addressless
     if waiting:
         return Finding(kind, "False", Reason.ADDRESS_MISSING, name_some(waiting))
     return Finding(kind, "True", Reason.ADDRESSES_KNOWN)
