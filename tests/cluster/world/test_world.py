@@ -119,6 +119,8 @@ async def test_a_change_restarts_nobody_until_somebody_says_so(stage: Stage) -> 
     plan, observation = await stage.turn(stage.fleet(live))
     assert hash_of(observation, "relayer-0") == plan_hash(plan, "relayer-0")
 
+    await until_peers_may_be(stage, 7)
+
     # What it cannot take up waits for the pod to be made anew.
     changed = spec(relayers=1)
     changed["roles"]["relayer"]["resources"] = {"requests": {"cpu": "11m"}}
@@ -192,6 +194,18 @@ async def test_a_load_balancer_by_name_is_resolved_and_followed(stage: Stage) ->
     record = plan.members[0].record
     assert record is not None
     assert (record.seq, record.ip, record.tcp, record.udp) == (1, "8.8.4.4", 443, None)
+
+
+async def until_peers_may_be(stage: Stage, count: int) -> None:
+    """Wait until the member has taken up its new limit, which takes its kubelet a moment."""
+    async with asyncio.timeout(20):  # without being asked, a kubelet looks once in a minute
+        while True:
+            lines = [
+                line async for line in stage.client.logs(stage.namespace, "eth-dev-relayer-0-0")
+            ]
+            if any("MaxPeers" in line for line in lines):
+                return
+            await asyncio.sleep(0.2)
 
 
 def plan_hash(plan: Plan, name: str) -> str:

@@ -48,6 +48,14 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """The object's record, None where there is none, and whether it was written just now."""
+
+    record: Applied | None
+    written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Written:
     record: Applied
     at: float
@@ -90,8 +98,8 @@ class Applier:
         del self._written[key]
         return seen
 
-    async def apply(self, body: JsonDict, seen: Applied | None) -> Applied | None:
-        """Have the object be as `body` says; return its record, None where there is none.
+    async def apply(self, body: JsonDict, seen: Applied | None) -> Outcome:
+        """Have the object be as `body` says.
 
         Raises:
             TransientError: the API server does not answer, or not now.
@@ -104,21 +112,21 @@ class Applier:
         child = child_of(present) if present is not None else None
         if child is not None and self._is_right(key, child, intent):
             self._refused.pop(key, None)
-            return present
+            return Outcome(present)
         if self._must_wait(key, child, intent):
-            return present
+            return Outcome(present)
         try:
             record = record_of(await self._client.apply(body))
         except (ConflictError, ForbiddenError, InvalidError) as error:
             version = child.version if child is not None else 0
             until = self._now() + RETRY_SECONDS
             self._refused[key] = _Refused(intent, version, describe(error), until)
-            return present
+            return Outcome(present)
         assert isinstance(record, Applied)  # noqa: S101 - of the kinds that are applied
         self._refused.pop(key, None)
         self._written[key] = _Written(record, self._now())
         self._owned[key] = child_of(record).owned
-        return record
+        return Outcome(record, written=True)
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> None:
         """Have an object be gone; one that is another by now (`uid`) is left alone.

@@ -15,7 +15,7 @@ from typing import Self
 
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.kube.client import KubeClient
-from statusfleet.kube.errors import ConflictError
+from statusfleet.kube.errors import ConflictError, NotFoundError
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
     PERSISTENT_VOLUME_CLAIM,
@@ -33,13 +33,14 @@ from statusfleet.store.state import State
 from statusfleet.worlds.canary import canary_settings
 from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.kubernetes.addresses import Seen, advertised, dialed
-from statusfleet.worlds.kubernetes.applying import Applier
+from statusfleet.worlds.kubernetes.applying import Applied, Applier, digest
 from statusfleet.worlds.kubernetes.canary import CanaryReader, canary_names, canary_objects
 from statusfleet.worlds.kubernetes.claim import claim
 from statusfleet.worlds.kubernetes.configmap import config_map
 from statusfleet.worlds.kubernetes.credentials import Credentials, Values
+from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
 from statusfleet.worlds.kubernetes.hostnames import FRESH_SECONDS, HostNames, LookUp, look_up
-from statusfleet.worlds.kubernetes.names import CANARY, Owner
+from statusfleet.worlds.kubernetes.names import CANARY, SETTINGS, Owner
 from statusfleet.worlds.kubernetes.networkpolicy import member_policy
 from statusfleet.worlds.kubernetes.pin import Choice, choose_pin, role_of
 from statusfleet.worlds.kubernetes.poddisruptionbudget import pod_disruption_budget
@@ -189,7 +190,7 @@ class KubernetesWorld:
             record = self._applier.latest((SERVICE.kind, name), seen.get(name))
             if not fleet.spec.paused:
                 body = service(self._owner, member, role_of(fleet, member).expose)
-                record = await self._applier.apply(body, seen.get(name))
+                record = (await self._applier.apply(body, seen.get(name))).record
             if isinstance(record, ServiceRecord):
                 found[member.name] = record
 
@@ -226,6 +227,7 @@ class KubernetesWorld:
         owner, roles = self._owner, {member.id.role for member in plan.members}
         await self._ensure(service_account(owner))
         await self._ensure(member_policy(owner))
+        await self._serve_tree("embedded" in plan.tree.sinks if plan.tree is not None else False)
         for role in sorted(roles):
             await self._ensure(pod_disruption_budget(owner, role))
         await _together(self._apply_member(member) for member in plan.members)
@@ -234,13 +236,24 @@ class KubernetesWorld:
             if kind == POD_DISRUPTION_BUDGET.kind and name not in budgets:
                 await self._delete(POD_DISRUPTION_BUDGET, name)
 
+    async def _serve_tree(self, wanted: bool) -> None:
+        """Run the fleet's own DNS servers, or none."""
+        assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
+        if wanted:
+            for body in dns_objects(self._owner, self._fleet.spec.image, self._image):
+                await self._ensure(body)
+            return
+        for kind, name in dns_names(self._owner):
+            if self._has(kind, name):
+                await self._delete(kind, name)
+
     async def _apply_member(self, member: Member) -> None:
         assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
         role = role_of(self._fleet, member.id)
         if role.storage is not None:
             await self._ensure(claim(self._owner, member.id, role.storage))
-        await self._ensure(config_map(self._owner, member))
-        await self._ensure(member_secret(self._owner, member))
+        settings = [config_map(self._owner, member), member_secret(self._owner, member)]
+        changed = [await self._ensure(body) for body in settings]
         body = stateful_set(
             self._owner,
             member.id,
@@ -250,6 +263,27 @@ class KubernetesWorld:
         )
         seen = self._snapshot().stateful_sets.get(body["metadata"]["name"])
         await self._applier.apply(body, seen)
+        if any(changed):
+            await self._hurry(
+                pods_by_member(self._snapshot().pods.values()).get(member.id), settings
+            )
+
+    async def _hurry(self, pod: PodRecord | None, settings: list[JsonDict]) -> None:
+        """Have a running pod see its new settings at once.
+
+        A kubelet looks at mounted ConfigMaps and Secrets once in a minute or so, and whenever the
+        pod itself changes: so it is changed. Done once and never made good, since the kubelet
+        comes by anyway.
+        """
+        if pod is None or not pod.running or pod.deleting:
+            return
+        note = {SETTINGS: digest({"settings": settings})}
+        metadata = {"uid": pod.uid, "annotations": note}
+        try:
+            namespace = self._owner.namespace
+            await self._client.patch(POD, namespace, pod.name, {"metadata": metadata})
+        except (ConflictError, NotFoundError):
+            return  # another pod by now, which has the new settings from its start
 
     async def restart(self, names: Iterable[str]) -> None:
         """Have these members' pods made anew, from what was applied last.
@@ -313,8 +347,10 @@ class KubernetesWorld:
         assert self._fleet is not None  # noqa: S101 - a wish is made from an observation
         settings = canary_settings(wish, await self._store.ensure_canary_key())
         image = self._fleet.spec.image
-        for body in canary_objects(self._owner, settings, image, self._image):
-            await self._ensure(body)
+        objects = canary_objects(self._owner, settings, image, self._image)
+        changed = [await self._ensure(body) for body in objects]
+        if any(changed):
+            await self._hurry(self._canary_pod(), objects)
         self._canary.start(self._group, wish.interval_seconds)
 
     def _canary_pod(self) -> PodRecord | None:
@@ -323,12 +359,18 @@ class KubernetesWorld:
 
     # ── objects ──
 
-    async def _ensure(self, body: JsonDict) -> None:
-        seen = self._snapshot().children.get((body["kind"], body["metadata"]["name"]))
-        await self._applier.apply(body, seen)
+    async def _ensure(self, body: JsonDict) -> bool:
+        """Have an object be there as it should be; tell whether it had to be written."""
+        seen = self._seen(body["kind"], body["metadata"]["name"])
+        return (await self._applier.apply(body, seen)).written
+
+    def _seen(self, kind: str, name: str) -> Applied | None:
+        if kind == SERVICE.kind:
+            return self._snapshot().services.get(name)
+        return self._snapshot().children.get((kind, name))
 
     def _has(self, kind: Kind, name: str) -> bool:
-        seen = self._snapshot().children.get((kind.kind, name))
+        seen = self._seen(kind.kind, name)
         return self._applier.latest((kind.kind, name), seen) is not None
 
     async def _delete(self, kind: Kind, name: str) -> None:

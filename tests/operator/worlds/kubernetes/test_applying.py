@@ -64,7 +64,7 @@ class Scene:
             "metadata": {"name": "c", "namespace": "n", "labels": {}},
             "data": {"x": data},
         }
-        record = await self.applier.apply(body, seen)
+        record = (await self.applier.apply(body, seen)).record
         assert record is None or isinstance(record, Child)
         return cast(Child, record)
 
