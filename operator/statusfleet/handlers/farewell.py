@@ -8,12 +8,13 @@ of the operator it begins anew, and waits once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from statusfleet.api.fleet import StatusFleet
-from statusfleet.plan import Plan, make_plan
+from statusfleet.plan import Observation, Plan, make_plan
+from statusfleet.publishers.sink import Sink
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store.kubernetes import KubernetesStore
 from statusfleet.worlds.kubernetes.world import KubernetesWorld
@@ -37,11 +38,13 @@ class Farewell:
         world: KubernetesWorld,
         trees: TreeKeeper,
         store: KubernetesStore,
+        sinks: Callable[[StatusFleet, Observation], Iterable[Sink]],
         now: Callable[[], float],
     ) -> None:
         self._world = world
         self._trees = trees
         self._store = store
+        self._sinks = sinks
         self._now = now
         self._withdrawn: float | None = None
 
@@ -56,7 +59,7 @@ class Farewell:
         still = fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"paused": True})})
         observation = await self._world.observe(still)
         plan = make_plan(still, observation)
-        wait = await self._unpublish(fleet, plan)
+        wait = await self._unpublish(fleet, plan, observation)
         if wait is not None:
             return wait
         await self._world.probe(None)
@@ -65,13 +68,17 @@ class Farewell:
             await self._store.forget()
         return None
 
-    async def _unpublish(self, fleet: StatusFleet, plan: Plan) -> Wait | None:
+    async def _unpublish(
+        self, fleet: StatusFleet, plan: Plan, observation: Observation
+    ) -> Wait | None:
         if plan.tree is None or fleet.spec.deletion.tree == "Keep":
             return None
         await self._trees.recall()
         if self._trees.publication is None:
             return None
         if self._withdrawn is None:
+            for dropped in self._trees.use(self._sinks(fleet, observation)):
+                await dropped.close()
             states = await self._trees.unpublish(plan.tree)
             left = [state for state in states if state.progress != "Pending"]
             if left:

@@ -34,6 +34,10 @@ from statusfleet.kube.errors import (
 )
 from statusfleet.kube.kinds import STATUS_FLEET, JsonDict, Kind
 from statusfleet.kube.names import FINALIZER
+from statusfleet.plan import Observation
+from statusfleet.publishers.build import SinkBuilder
+from statusfleet.publishers.objects import Owner as SinkOwner
+from statusfleet.publishers.sink import Sink
 from statusfleet.reconcile.conditions import Finding
 from statusfleet.reconcile.fleet import Reconciler, Report
 from statusfleet.reconcile.loop import Wakeful
@@ -111,6 +115,7 @@ class FleetTask:
             now=around.now,
             changed=self._loop.wake,
         )
+        self._builder = SinkBuilder(around.client, SinkOwner(self.owner.namespace, self.owner.name))
         self._trees = TreeKeeper(self._store, (), around.now)
         self._dial_back = DialBack(
             around.vantage, around.now, self._loop.wake, required=around.reach_first
@@ -121,10 +126,11 @@ class FleetTask:
             self._store,
             around.now,
             grace_seconds=GRACE_SECONDS,
+            sinks=self._sinks,
             restarter=self._world,
             dial_back=self._dial_back,
         )
-        self._farewell = Farewell(self._world, self._trees, self._store, around.now)
+        self._farewell = Farewell(self._world, self._trees, self._store, self._sinks, around.now)
         self._board = Noticeboard(around.client, self.owner)
 
     @property
@@ -162,6 +168,10 @@ class FleetTask:
     def _version(self, kind: Kind, name: str) -> str | None:
         child = self._snapshot().children.get((kind.kind, name))
         return str(child.version) if child is not None else None
+
+    def _sinks(self, fleet: StatusFleet, observation: Observation) -> tuple[Sink, ...]:
+        publish = fleet.spec.tree.publish if fleet.spec.tree is not None else ()
+        return self._builder.build(publish, observation.secrets)
 
     # ── a pass ──
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.plan import Member, Observation, ObservedMember, Plan, make_plan
 from statusfleet.plan.rollout import RolloutStep, rollout_step
+from statusfleet.publishers.sink import Sink
 from statusfleet.reconcile.conditions import Finding, Reach, Situation, TreeState, conditions
 from statusfleet.reconcile.departures import Departures
 from statusfleet.reconcile.probing import canary_wish, may_start
@@ -66,19 +67,22 @@ class Reconciler:
         now: Callable[[], float],
         *,
         grace_seconds: float,
+        sinks: Callable[[StatusFleet, Observation], Iterable[Sink]] | None = None,
         restarter: Restarter | None = None,
         dial_back: DialBack | None = None,
     ) -> None:
         """Take the seams, and how long an unready member stays in the tree.
 
-        With `restarter`, changes go through the fleet as `spec.rollout` says. With `dial_back`, a
-        record is published only after its address was reached.
+        With `sinks`, the tree goes where these say at each pass. With `restarter`, changes go
+        through the fleet as `spec.rollout` says. With `dial_back`, a record is published only after
+        its address was reached.
         """
         self._world = world
         self._trees = trees
         self._store = store
         self._now = now
         self._grace_seconds = grace_seconds
+        self._sinks = sinks
         self._restarter = restarter
         self._dial_back = dial_back
         self._unproved: dict[str, float] = {}  # since when an address waits for its proof
@@ -163,6 +167,9 @@ class Reconciler:
         """Publish what belongs into the tree; return its state and when to look again."""
         if plan.tree is None:
             return None, ()
+        if self._sinks is not None:
+            for dropped in self._trees.use(self._sinks(fleet, observation)):
+                await dropped.close()
         try:
             key = await self._tree_key(fleet, observation)
         except (TreeKeyError, StoreError) as error:
