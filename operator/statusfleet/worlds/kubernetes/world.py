@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 from statusfleet.api.fleet import StatusFleet
+from statusfleet.api.roles import RoleName
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import ConflictError, NotFoundError
 from statusfleet.kube.kinds import (
@@ -86,6 +87,9 @@ class KubernetesWorld:
         self._credentials = Credentials(client, store, owner.namespace)
         self._canary = CanaryReader(client, owner.namespace, self._canary_pod, changed)
         self._fleet: StatusFleet | None = None
+        # What the last observation saw, so that one pass acts upon one picture.
+        self._view = Snapshot()
+        self._pods: dict[MemberId, PodRecord] = {}
         self._choices: dict[str, Choice] = {}
         self._down: dict[str, float] = {}  # since when a member has no pod
         self._group = asyncio.TaskGroup()
@@ -117,23 +121,22 @@ class KubernetesWorld:
             KubeError: the cluster does not answer, or refuses what every fleet needs.
             StoreError: the memory cannot be used.
         """
-        self._fleet = fleet
+        self._fleet, self._view = fleet, self._snapshot()
+        self._pods = pods_by_member(self._view.pods.values())
         wanted = desired_members(fleet.spec)
         secrets = await self._credentials.values(fleet.spec)
         state = await self._store.read()
         services = await self._services(fleet, wanted)
         await self._follow_names(services.values())
-        pods = pods_by_member(self._snapshot().pods.values())
         members: dict[str, ObservedMember] = {}
         for member in wanted:
             service_record = services.get(member.name)
-            members[member.name] = await self._member(
-                fleet, member, secrets, service_record, pods.get(member), state
-            )
-        for member in leftovers(self._snapshot(), wanted):
-            members[member.name] = ObservedMember(member, running=member in pods)
+            members[member.name] = await self._member(fleet, member, secrets, service_record, state)
+        for member in leftovers(self._view, wanted):
+            members[member.name] = ObservedMember(member, running=member in self._pods)
         self._down = {name: since for name, since in self._down.items() if name in members}
-        key = None if fleet.spec.paused else await self._store.ensure_canary_key()
+        probing = fleet.spec.canary.enabled and not fleet.spec.paused
+        key = await self._store.ensure_canary_key() if probing else None
         return Observation(
             members=members,
             canary_key=key.public_key if key is not None else None,
@@ -148,20 +151,19 @@ class KubernetesWorld:
         member: MemberId,
         secrets: Values,
         service_record: ServiceRecord | None,
-        pod: PodRecord | None,
         state: State,
     ) -> ObservedMember:
-        snapshot, role = self._snapshot(), role_of(fleet, member)
-        stateful = snapshot.stateful_sets.get(self._owner.stateful_set(member))
+        role, pod = role_of(fleet, member), self._pods.get(member)
+        stateful = self._view.stateful_sets.get(self._owner.stateful_set(member))
         choice = choose_pin(fleet, member, stateful.pinned if stateful else "", self._image)
         self._choices[member.name] = choice
         try:
-            made = (SECRET.kind, self._owner.child(member.name)) in snapshot.children
+            made = (SECRET.kind, self._owner.child(member.name)) in self._view.children
             key = await self._credentials.key(fleet, member, secrets, made=made)
         except (WorldError, CorruptKeyError) as error:
             return ObservedMember(member, message=str(error))
         record = state.record(member.name)
-        node = snapshot.nodes.get(pod.node) if pod is not None else None
+        node = self._view.nodes.get(pod.node) if pod is not None else None
         previous = frozenset(filter(None, (record.ip, record.ip6))) if record else frozenset[str]()
         seen = Seen(service_record, node, self._names.found, previous)
         if pod is not None:
@@ -182,7 +184,7 @@ class KubernetesWorld:
         self, fleet: StatusFleet, wanted: Iterable[MemberId]
     ) -> dict[str, ServiceRecord]:
         """Have every member's Service be there; return them by member's name."""
-        seen = self._snapshot().services
+        seen = self._view.services
         found: dict[str, ServiceRecord] = {}
 
         async def ensure(member: MemberId) -> None:
@@ -231,10 +233,9 @@ class KubernetesWorld:
         for role in sorted(roles):
             await self._ensure(pod_disruption_budget(owner, role))
         await _together(self._apply_member(member) for member in plan.members)
-        budgets = {owner.child(role) for role in roles}
-        for kind, name in self._snapshot().children:
-            if kind == POD_DISRUPTION_BUDGET.kind and name not in budgets:
-                await self._delete(POD_DISRUPTION_BUDGET, name)
+        for role in set(get_args(RoleName)) - roles:
+            if self._has(POD_DISRUPTION_BUDGET, owner.child(role)):
+                await self._delete(POD_DISRUPTION_BUDGET, owner.child(role))
 
     async def _serve_tree(self, wanted: bool) -> None:
         """Run the fleet's own DNS servers, or none."""
@@ -261,12 +262,10 @@ class KubernetesWorld:
             member.restart_hash,
             has_claim=role.storage is not None,
         )
-        seen = self._snapshot().stateful_sets.get(body["metadata"]["name"])
+        seen = self._view.stateful_sets.get(body["metadata"]["name"])
         await self._applier.apply(body, seen)
         if any(changed):
-            await self._hurry(
-                pods_by_member(self._snapshot().pods.values()).get(member.id), settings
-            )
+            await self._hurry(self._pods.get(member.id), settings)
 
     async def _hurry(self, pod: PodRecord | None, settings: list[JsonDict]) -> None:
         """Have a running pod see its new settings at once.
@@ -292,7 +291,7 @@ class KubernetesWorld:
             KubeError: the cluster does not answer.
         """
         wanted = frozenset(names)
-        for member, pod in pods_by_member(self._snapshot().pods.values()).items():
+        for member, pod in self._pods.items():
             if member.name in wanted and not pod.deleting:
                 try:
                     await self._client.delete(POD, self._owner.namespace, pod.name, uid=pod.uid)
@@ -306,7 +305,7 @@ class KubernetesWorld:
             KubeError: the cluster does not answer.
         """
         gone = set(plan.removed)
-        for member in leftovers(self._snapshot(), ()):
+        for member in leftovers(self._view, ()):
             if member.name in gone:
                 await self._remove(member)
 
@@ -354,7 +353,7 @@ class KubernetesWorld:
         self._canary.start(self._group, wish.interval_seconds)
 
     def _canary_pod(self) -> PodRecord | None:
-        pods = self._snapshot().pods.values()
+        pods = self._view.pods.values()
         return next((pod for pod in pods if pod.part == CANARY and not pod.deleting), None)
 
     # ── objects ──
@@ -366,8 +365,8 @@ class KubernetesWorld:
 
     def _seen(self, kind: str, name: str) -> Applied | None:
         if kind == SERVICE.kind:
-            return self._snapshot().services.get(name)
-        return self._snapshot().children.get((kind, name))
+            return self._view.services.get(name)
+        return self._view.children.get((kind, name))
 
     def _has(self, kind: Kind, name: str) -> bool:
         seen = self._seen(kind.kind, name)
