@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statusfleet.api.roles import Storage
+from statusfleet.api.roles import Roles, Storage
 from statusfleet.kube.kinds import PERSISTENT_VOLUME_CLAIM, JsonDict
 from statusfleet.plan import MemberId
 from statusfleet.worlds.kubernetes.names import Owner
@@ -23,3 +23,16 @@ def claim(owner: Owner, member: MemberId, storage: Storage) -> JsonDict:
     if storage.storage_class_name is not None:
         body["spec"]["storageClassName"] = storage.storage_class_name
     return body
+
+
+def drops_claim(roles: Roles, member: MemberId) -> bool:
+    """Tell whether a removed member's claim goes with it: where its role was scaled in, and says so.
+
+    A member that is only disabled keeps its claim, and so does every one of a role that stands in
+    the spec no more. Where the fleet itself is deleted, the claim's owner decides.
+    """
+    for role in roles.present():
+        if role.role == member.role and role.storage is not None:
+            scaled_in = member.ordinal >= role.replicas
+            return scaled_in and role.storage.retention_policy.when_scaled == "Delete"
+    return False

@@ -36,7 +36,7 @@ from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.kubernetes.addresses import Seen, advertised, dialed
 from statusfleet.worlds.kubernetes.applying import Applied, Applier, digest
 from statusfleet.worlds.kubernetes.canary import CanaryReader, canary_names, canary_objects
-from statusfleet.worlds.kubernetes.claim import claim
+from statusfleet.worlds.kubernetes.claim import claim, drops_claim
 from statusfleet.worlds.kubernetes.configmap import config_map
 from statusfleet.worlds.kubernetes.credentials import Credentials, Values
 from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
@@ -315,20 +315,10 @@ class KubernetesWorld:
         await self._delete(SERVICE, name)
         await self._delete(CONFIG_MAP, name)
         await self._delete(SECRET, secret_name(name))
-        if self._drops_claim(member) and self._has(PERSISTENT_VOLUME_CLAIM, name):
-            await self._delete(PERSISTENT_VOLUME_CLAIM, name)
-
-    def _drops_claim(self, member: MemberId) -> bool:
-        """Tell whether a removed member's archive goes too; a role that is gone says nothing.
-
-        A member that is only disabled keeps its volume whatever the policy says.
-        """
         assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
-        for role in self._fleet.spec.roles.present():
-            if role.role == member.role and role.storage is not None:
-                scaled_in = not role.override(member.ordinal).disabled
-                return scaled_in and role.storage.retention_policy.when_scaled == "Delete"
-        return False
+        drops = drops_claim(self._fleet.spec.roles, member)
+        if drops and self._has(PERSISTENT_VOLUME_CLAIM, name):
+            await self._delete(PERSISTENT_VOLUME_CLAIM, name)
 
     async def probe(self, wish: CanaryWish | None) -> None:
         """Have the canary run as told, or not at all (`World`).

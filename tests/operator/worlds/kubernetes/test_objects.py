@@ -10,12 +10,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from statusfleet.api.spec import Image
 from statusfleet.plan import MemberId, make_plan
 from statusfleet.worlds.kubernetes.canary import canary_objects
-from statusfleet.worlds.kubernetes.claim import claim
+from statusfleet.worlds.kubernetes.claim import claim, drops_claim
 from statusfleet.worlds.kubernetes.configmap import config_map
 from statusfleet.worlds.kubernetes.names import Owner
 from statusfleet.worlds.kubernetes.networkpolicy import member_policy
@@ -130,6 +131,28 @@ def test_what_may_outlive_the_fleet_has_no_owner() -> None:
         "PersistentVolumeClaim eth-dev-mailserver-0"
     ]
     assert gone["metadata"]["ownerReferences"][0]["uid"] == OWNER.uid
+
+
+@pytest.mark.parametrize(
+    ("policy", "ordinal", "drops"),
+    [
+        ("Delete", 2, True),
+        ("Retain", 2, False),
+        ("Delete", 1, False),  # only disabled
+        ("Delete", 0, False),  # the fleet itself is deleted
+    ],
+)
+def test_mail_goes_only_with_a_member_that_was_scaled_in(
+    policy: str, ordinal: int, drops: bool
+) -> None:
+    mailserver = {
+        "replicas": 2,
+        "members": [{"ordinal": 1, "disabled": True}],
+        "storage": {"retentionPolicy": {"whenScaled": policy}},
+    }
+    roles = fleet({"roles": {"mailserver": mailserver}}).spec.roles
+    assert drops_claim(roles, MemberId("mailserver", ordinal)) is drops
+    assert not drops_claim(roles, MemberId("relayer", 7))
 
 
 def test_each_way_of_exposure_has_its_service() -> None:
