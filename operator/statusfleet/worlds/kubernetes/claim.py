@@ -26,7 +26,7 @@ def claim(owner: Owner, member: MemberId, storage: Storage) -> JsonDict:
 
 
 def drops_claim(roles: Roles, member: MemberId) -> bool:
-    """Tell whether a removed member's claim goes with it: where its role was scaled in, and says so.
+    """Tell whether a removed member's claim goes with it: where its role shrank and says so.
 
     A member that is only disabled keeps its claim, and so does every one of a role that stands in
     the spec no more. Where the fleet itself is deleted, the claim's owner decides.
