@@ -188,6 +188,15 @@ async def test_a_sink_that_lags_is_being_published_to_and_has_not_failed(scene: 
     scene.b.refuses["prepare"] = LaggingError("ns2 does not have it yet")
     state = await scene.publish(range(3))
     assert progress(state) == {"a": ("Published", 1), "b": ("Publishing", 0)}
+    waits = []
+    for _ in range(8):
+        assert scene.keeper.retry_at is not None
+        waits.append(scene.keeper.retry_at - scene.time)
+        await scene.publish(range(3))
+    assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+    scene.b.refuses.clear()
+    await scene.publish(range(3))
+    assert scene.keeper.retry_at is None
 
 
 async def test_a_memory_that_was_lost_goes_on_above_what_the_sinks_hold(scene: Scene) -> None:
