@@ -50,7 +50,7 @@ async def _serve(fleet: str, namespace: str, listen: str, port: int, health_port
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     async with await KubeClient.connect() as client:
-        # Another zone comes with the first tree; until then every answer is SERVFAIL.
+        # The zone comes with the first tree; until then everything else is refused.
         server = EmbeddedDnsServer(ZoneSettings("localhost"))
         reader = KubernetesReader(client, namespace, fleet)
         follower = DnsFollower(client, reader, server, namespace, fleet)

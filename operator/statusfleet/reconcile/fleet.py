@@ -179,7 +179,8 @@ class Reconciler:
         records = membership.records if held_until is None else None
         state = await self._trees.publish(plan.tree, records, key)
         expiry = self._trees.next_expiry
-        return self._with_listed(state), (held_until, membership.next_change, expiry)
+        retry = self._trees.retry_at
+        return self._with_listed(state), (held_until, membership.next_change, expiry, retry)
 
     def _choose(self, plan: Plan, observation: Observation) -> Membership:
         now = self._now()

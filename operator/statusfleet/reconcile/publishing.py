@@ -40,6 +40,8 @@ from statusnode.records.tree import Link, Root, Tree, TreeError
 _READ_BACK_SECONDS: Final = 10.0
 _ENTRIES_PER_SECOND: Final = 100
 _LOOK_AGAIN_SECONDS: Final = 600.0
+_RETRY_SECONDS: Final = 2.0
+_LONGEST_RETRY_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +79,8 @@ class TreeKeeper:
         self._now = now
         self._publication: Publication | None = None
         self._serving: Publication | None = None
+        self._troubled = 0
+        self._retry_at: float | None = None
 
     @property
     def publication(self) -> Publication | None:
@@ -98,6 +102,14 @@ class TreeKeeper:
             not place.met or (place.root is not None and place.root not in known)
             for place in self._places
         )
+
+    @property
+    def retry_at(self) -> float | None:
+        """When to publish again although nothing has changed, because a sink is not there yet.
+
+        Unix seconds; from two seconds on later and later, to a minute.
+        """
+        return self._retry_at
 
     @property
     def next_expiry(self) -> float | None:
@@ -231,7 +243,13 @@ class TreeKeeper:
         await self._prove([p for p in places if p.served == target and p.proved != target], target)
         if state.published:
             state = replace(state, propagated=all(place.proved == target for place in places))
+        self._schedule(done=bool(state.propagated))
         return replace(state, problem=self._problem(), sinks=self._states())
+
+    def _schedule(self, *, done: bool) -> None:
+        self._troubled = 0 if done else self._troubled + 1
+        wait = min(_RETRY_SECONDS * 2 ** min(self._troubled - 1, 16), _LONGEST_RETRY_SECONDS)
+        self._retry_at = None if done else self._now() + wait
 
     async def _bring(self, target: Target) -> None:
         """Bring the target to every sink that can take it; all entries before any root."""
