@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from statusfleet.api.spec import Image
 from statusfleet.kube import KubeClient
-from statusfleet.kube.kinds import CUSTOM_RESOURCE_DEFINITION, DNS_ENDPOINT
+from statusfleet.kube.kinds import CUSTOM_RESOURCE_DEFINITION, DNS_ENDPOINT, NAMESPACE
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.cluster_dns import ClusterDnsSink
 from statusfleet.publishers.dns_follower import DnsFollower
@@ -26,8 +29,10 @@ from statusfleet.store import State, TreeState
 from statusfleet.store.kubernetes import KubernetesReader, KubernetesStore
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.zone import ZoneSettings
+from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
+from statusfleet.worlds.kubernetes.names import Owner as WorldOwner
 from statusnode.records.tree import SignedTree, Tree
-from support.dns_servers import HOST, KEY_NAME, SECRET, ZONE, DnsServer, bind
+from support.dns_servers import HOST, KEY_NAME, SECRET, ZONE, DnsServer, bind, free_port
 from support.kube_api import ApiServer
 from support.records import DOMAIN, TREE_KEY, vector_node
 
@@ -242,3 +247,81 @@ async def test_external_dns_publishes_a_tree_with_texts_of_more_than_255_bytes(
     except (SinkError, TimeoutError) as error:
         pytest.fail(f"{error}\n{await asyncio.to_thread(publisher.read_text)}")
     assert (seen.seq, len(seen.nodes), seen.complaints) == (1, 14, ())
+
+
+# ── the program, and what runs it ──
+
+
+async def test_the_program_serves_a_tree_and_is_ready_only_in_sync(
+    client: KubeClient, api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    port, health = free_port(), free_port()
+    arguments = ["--fleet", "eth", "--namespace", namespace]
+    arguments += ["--port", str(port), "--health-port", str(health)]
+    environment = {**os.environ, "KUBECONFIG": api_server.kubeconfig()}
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "statusfleet.cli.main", "dns", *arguments),
+        env=environment,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+    class Place(ClusterDnsSink):
+        async def _servers(self) -> tuple[Server, ...]:
+            return (Server(HOST, port),)
+
+    try:
+        assert await answer(health, "nothing is published") == 503
+        place = Place(client, Owner(namespace, "eth"), patience_seconds=PATIENCE_SECONDS)
+        publication = Publication(tree_of(range(14), 1))
+        await KubernetesStore(client, namespace, "eth").write(State(tree=TreeState(1, publication)))
+        with contextlib.suppress(SinkError):
+            await place.prepare(target(publication))
+        assert await answer(health, "ready") == 200
+        await publish(place, target(publication))
+        (seen,) = await place.read_back(publication.tree.url)
+        assert (seen.seq, len(seen.nodes), seen.complaints) == (1, 14, ())
+        child.terminate()
+        assert await answer(health, "is ending") == 503
+        assert await child.wait() == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+async def answer(port: int, text: str) -> int:
+    """Wait until /ready says this; return the code that it says it with."""
+    async with asyncio.timeout(PATIENCE_SECONDS), aiohttp.ClientSession() as session:
+        while True:
+            with contextlib.suppress(aiohttp.ClientConnectionError):
+                async with session.get(f"http://{HOST}:{port}/ready") as response:
+                    if text in await response.text():
+                        return response.status
+            await asyncio.sleep(0.05)
+
+
+async def test_the_servers_objects_are_taken_and_applied_again_they_change_nothing(
+    client: KubeClient, namespace: str
+) -> None:
+    owner = WorldOwner(namespace, "eth", "11111111-2222-3333-4444-555555555555")
+    bodies = dns_objects(owner, Image(), "registry.example/statusfleet:1.0")
+    assert {(kind.kind, name) for kind, name in dns_names(owner)} == {
+        (body["kind"], body["metadata"]["name"]) for body in bodies
+    }
+    made = [await client.apply(body) for body in bodies]
+    again = [await client.apply(body) for body in bodies]
+    versions = [[item["metadata"]["resourceVersion"] for item in items] for items in (made, again)]
+    assert versions[0] == versions[1]
+
+
+async def test_the_servers_pods_meet_the_restricted_standard(
+    client: KubeClient, namespace: str
+) -> None:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    await client.patch(NAMESPACE, "", namespace, {"metadata": {"labels": labels}})
+    owner = WorldOwner(namespace, "eth", "11111111-2222-3333-4444-555555555555")
+    deployment = dns_objects(owner, Image(), "registry.example/statusfleet:1.0")[-1]
+    template = deployment["spec"]["template"]
+    metadata = {"name": "pod", "namespace": namespace, "labels": template["metadata"]["labels"]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+    await client.create(pod)
