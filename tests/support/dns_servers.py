@@ -70,7 +70,7 @@ def program(name: str, package: str) -> str:
     return found
 
 
-def zone_text() -> str:
+def zone_text(more: str = "") -> str:
     return f"""$ORIGIN {ZONE}.
 $TTL 3600
 @ IN SOA ns1 hostmaster 1 3600 600 86400 60
@@ -78,14 +78,14 @@ $TTL 3600
 ns1 IN A 127.0.0.1
 nodes IN TXT "{SPF}"
 other IN TXT "somebody else's"
-"""
+{more}"""
 
 
 @contextlib.contextmanager
-def bind(folder: Path) -> Iterator[DnsServer]:
-    """Run BIND's named."""
+def bind(folder: Path, more: str = "") -> Iterator[DnsServer]:
+    """Run BIND's named; `more` are further lines of the zone."""
     named = program("named", "BIND")
-    (folder / "zone").write_text(zone_text())
+    (folder / "zone").write_text(zone_text(more))
     (folder / "named.conf").write_text(
         f"""key "{KEY_NAME}" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
 options {{ directory "{folder}"; pid-file "{folder}/pid"; recursion no; listen-on-v6 {{ none; }};

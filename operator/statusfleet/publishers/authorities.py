@@ -60,7 +60,10 @@ async def addresses(host: str, port: int = DNS_PORT) -> tuple[Server, ...]:
     """
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except TimeoutError as error:
+        raise SinkError(f"{host} cannot be looked up: no answer in time") from error
     except socket.gaierror as error:
         if error.errno in _ABSENT:
             return ()
@@ -79,12 +82,7 @@ async def servers_of_zone(zone: str, primary: Server) -> tuple[Server, ...]:
     hosts = sorted(data.target.to_text(omit_final_dot=True) for data in names or ())
     found = [primary]
     for host in hosts:
-        glue = [
-            Server(data.address, DNS_PORT, host)
-            for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)
-            for data in await rrset(primary, host, kind) or ()
-        ]
-        found += glue or await addresses(host)
+        found += await _glue(primary, host, zone) or await addresses(host)
     return tuple(
         dict.fromkeys(
             server
@@ -92,6 +90,17 @@ async def servers_of_zone(zone: str, primary: Server) -> tuple[Server, ...]:
             if server is primary or not ipaddress.ip_address(server.address).is_loopback
         )
     )
+
+
+async def _glue(primary: Server, host: str, zone: str) -> list[Server]:
+    """Return the addresses of a name server that the zone itself gives."""
+    if not dns.name.from_text(host).is_subdomain(dns.name.from_text(zone)):
+        return []
+    return [
+        Server(data.address, DNS_PORT, host)
+        for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)
+        for data in await rrset(primary, host, kind) or ()
+    ]
 
 
 async def servers_of_domain(domain: str) -> tuple[Server, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -24,6 +25,8 @@ from statusfleet.publishers.zonefile import ZoneFileSink
 from statusfleet.store import State, TreeState
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.zone import Zone, ZoneSettings
+from statusnode.discovery.dns import TreeReader
+from statusnode.discovery.resolver import DnsResolver
 from statusnode.records.tree import SignedTree, Tree, TreeError
 from support.kube_objects import FakeObjects
 from support.records import DOMAIN, TREE_KEY, vector_node, vector_tree
@@ -309,6 +312,44 @@ async def test_all_servers_of_a_fleet_serve_what_is_published(
         memory.publication = memory.publication.replaced_by(
             tree_of(range(change, change + 14), change), now=NOW, root_ttl_seconds=60
         )
+
+
+class EitherServer:
+    """A resolver that asks another of the fleet's servers for each name, as a Service does."""
+
+    def __init__(self, servers: list[EmbeddedDnsServer]) -> None:
+        self._turns = itertools.cycle([DnsResolver(server.address, 20) for server in servers])
+
+    async def texts(self, name: str) -> list[str]:
+        return await next(self._turns).texts(name)
+
+
+async def test_a_reader_of_any_of_the_servers_never_sees_a_missing_entry(
+    objects: FakeObjects, memory: Memory, followers: Followers
+) -> None:
+    place = ClusterDnsSink(objects, OWNER)
+    memory.publication = publication = Publication(tree_of(range(5), 1))
+    await publish(place, target(publication))
+    await place.read_back(publication.tree.url)
+    done = asyncio.Event()
+    walks = 0
+
+    async def walk() -> None:
+        nonlocal walks
+        while not done.is_set():
+            reading = await TreeReader(EitherServer(followers.servers)).read(publication.tree.url)
+            assert reading.problems == ()
+            walks += 1
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(walk())
+        for change in range(2, 27):
+            signed = tree_of(range(change, change + 5), change)
+            publication = publication.replaced_by(signed, now=NOW, root_ttl_seconds=60)
+            memory.publication = publication
+            await publish(place, target(publication))
+        done.set()
+    assert walks > 0
 
 
 async def test_no_server_serves_a_new_root_before_all_have_its_entries(
