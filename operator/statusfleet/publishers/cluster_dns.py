@@ -24,6 +24,7 @@ from statusfleet.publishers.sink import (
     SeenTree,
     SinkError,
     Target,
+    check_ours,
 )
 from statusfleet.tree.zone import ZoneSettings
 from statusnode.records.tree import Link, TreeError
@@ -86,8 +87,9 @@ class ClusterDnsSink:
         found = await self._object.read()
         if found is None:
             return
-        if _root(found) not in (None, target.root):
-            raise RootMovedError(f"another writer has changed {self._object.what}")
+        root = _root(found)
+        if root is not None:
+            check_ours(root, target.link)
         await self._object.delete(found)
 
     async def close(self) -> None:

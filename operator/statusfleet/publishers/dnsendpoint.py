@@ -23,7 +23,13 @@ from statusfleet.publishers.authorities import (
     verify,
 )
 from statusfleet.publishers.objects import Objects, Owner, OwnObject, told
-from statusfleet.publishers.sink import RootMovedError, SeenTree, SinkError, Target
+from statusfleet.publishers.sink import (
+    RootMovedError,
+    SeenTree,
+    SinkError,
+    Target,
+    check_ours,
+)
 from statusnode.records.tree import Link, TreeError
 
 ENTRIES_PART: Final = "dns-entries"
@@ -101,8 +107,9 @@ class DnsEndpointSink:
         """Delete the root's object and then the others (`Sink`)."""
         found = await self._root.read()
         if found is not None:
-            if _texts(found).get(target.link.domain) not in (None, target.root):
-                raise RootMovedError(f"another writer has changed {self._root.what}")
+            root = _texts(found).get(target.link.domain)
+            if root is not None:
+                check_ours(root, target.link)
             await self._root.delete(found)
         for name, shard in (await self._shards()).items():
             await self._object(name).delete(shard)

@@ -42,7 +42,13 @@ from statusfleet.publishers.authorities import (
     texts_at,
     verify,
 )
-from statusfleet.publishers.sink import RootMovedError, SeenTree, SinkError, Target
+from statusfleet.publishers.sink import (
+    RootMovedError,
+    SeenTree,
+    SinkError,
+    Target,
+    check_ours,
+)
 from statusfleet.tree.publication import AddEntries, RemoveEntries
 from statusfleet.tree.zone import split_text
 from statusnode.records.entries import ROOT_PREFIX
@@ -200,9 +206,8 @@ class Rfc2136Sink:
         """Delete the root and then what is owned (`Sink`)."""
         domain = target.link.domain
         standing = await self._at(domain)
-        if standing.roots:
-            if standing.root != target.root:
-                raise RootMovedError(f"the root at {domain} is not the one that was written last")
+        if standing.root is not None:
+            check_ours(standing.root, target.link)
             update = self._update(domain, standing)
             for data in standing.roots:
                 update.delete(_absolute(domain), data)

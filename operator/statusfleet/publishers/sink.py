@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 from statusfleet.tree.publication import Publication, Step, publication_steps
 from statusfleet.tree.zone import Zone, ZoneSettings
 from statusnode.records.enr import Record
-from statusnode.records.tree import Link
+from statusnode.records.tree import Link, Root, TreeError
 
 Progress = Literal["Pending", "Publishing", "Published", "Failed"]
 
@@ -31,6 +31,30 @@ class LaggingError(SinkError):
 
 class RootMovedError(SinkError):
     """The root is not the one that was there: somebody else writes at the same name."""
+
+
+class ForeignTreeError(SinkError):
+    """A tree of another key stands at the name: it is neither overwritten nor taken away."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(
+            f"a tree of another key is published at {domain}, and is not overwritten: choose "
+            "another domain, or take that tree away"
+        )
+
+
+def check_ours(root: str, link: Link) -> None:
+    """Raise ForeignTreeError where the text of a root is signed by another key than the link's.
+
+    Raises:
+        SinkError: it is no root.
+    """
+    try:
+        ours = Root.parse(root).is_signed_by(link.public_key)
+    except TreeError as error:
+        raise SinkError(f"what stands at {link.domain} is no root: {error}") from error
+    if not ours:
+        raise ForeignTreeError(link.domain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +145,10 @@ class Sink(Protocol):
         ...
 
     async def withdraw(self, target: Target) -> None:
-        """Stop serving the tree: the root first, then all that is owned.
+        """Stop serving the tree: the root first, whatever its number, then all that is owned.
 
         Raises:
-            RootMovedError: the root there is another than the one of `target`.
+            ForeignTreeError: another's tree stands there.
         """
         ...
 

@@ -16,7 +16,13 @@ import dns.zone
 from statusfleet.kube.kinds import CONFIG_MAP, JsonDict
 from statusfleet.publishers.authorities import text_of
 from statusfleet.publishers.objects import Objects, Owner, OwnObject
-from statusfleet.publishers.sink import RootMovedError, SeenTree, SinkError, Target
+from statusfleet.publishers.sink import (
+    RootMovedError,
+    SeenTree,
+    SinkError,
+    Target,
+    check_ours,
+)
 from statusnode.records.entries import ROOT_PREFIX
 from statusnode.records.tree import Link, SignedTree
 
@@ -65,13 +71,14 @@ class ZoneFileSink:
         return (SeenTree(tree.seq, tree.tree.nodes, (), self._object.what),)
 
     async def withdraw(self, target: Target) -> None:
-        """Delete the file, if it holds our root (`Sink`)."""
+        """Delete the file (`Sink`)."""
         domain = target.link.domain
         found = await self._object.read()
         if found is None:
             return
-        if _root(_texts(found, domain), domain) not in (None, target.root):
-            raise RootMovedError(f"another writer has changed {self._object.what}")
+        root = _root(_texts(found, domain), domain)
+        if root is not None:
+            check_ours(root, target.link)
         await self._object.delete(found)
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ from typing import Final
 
 from statusfleet.plan import DesiredTree
 from statusfleet.publishers.sink import (
+    ForeignTreeError,
     LaggingError,
     Progress,
     RootMovedError,
@@ -26,6 +27,7 @@ from statusfleet.publishers.sink import (
     Sink,
     SinkError,
     Target,
+    check_ours,
 )
 from statusfleet.reconcile.conditions import SinkState, TreeState
 from statusfleet.store import Store
@@ -51,6 +53,8 @@ class _Place:
     sink: Sink
     met: bool = False
     """Whether its root was looked at, and may be replaced."""
+    foreign: bool = False
+    """Whether another's tree stands there."""
     root: str | None = None
     """The text of the root that it holds."""
     served: Target | None = None
@@ -176,7 +180,10 @@ class TreeKeeper:
         places = [place for place in self._places if place.met]
         for place in await self._on(places, lambda place: place.sink.withdraw(target)):
             place.root = place.served = place.proved = None
-            place.progress = "Pending"
+            place.progress, place.problem = "Pending", ""
+        for place in self._places:
+            if place.foreign:  # nothing of ours is there to be taken away
+                place.progress, place.problem = "Pending", ""
         return self._states()
 
     async def _meet(self, link: Link) -> None:
@@ -189,15 +196,7 @@ class TreeKeeper:
     async def _look(self, place: _Place, link: Link) -> None:
         text = await place.sink.root(link.domain)
         if text is not None:
-            try:
-                root = Root.parse(text)
-            except TreeError as error:
-                raise SinkError(f"what stands at {link.domain} is no root: {error}") from error
-            if not root.is_signed_by(link.public_key):
-                raise SinkError(
-                    f"a tree of another key is published at {link.domain}, and is not overwritten: "
-                    "choose another domain, or take that tree away"
-                )
+            check_ours(text, link)
         place.root, place.met = text, True
 
     async def _decide(
@@ -320,6 +319,7 @@ class TreeKeeper:
 
 
 async def _try(place: _Place, act: Callable[[_Place], Awaitable[None]]) -> bool:
+    place.foreign = False
     try:
         await act(place)
     except RootMovedError as error:
@@ -328,6 +328,7 @@ async def _try(place: _Place, act: Callable[[_Place], Awaitable[None]]) -> bool:
     except LaggingError as error:
         place.progress, place.problem = "Publishing", str(error)
     except SinkError as error:
+        place.foreign = isinstance(error, ForeignTreeError)
         place.progress, place.problem = "Failed", str(error)
     else:
         return True

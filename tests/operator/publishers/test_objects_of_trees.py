@@ -20,11 +20,19 @@ from statusfleet.publishers.dnsendpoint import DnsEndpointSink
 from statusfleet.publishers.embedded import EmbeddedDnsServer
 from statusfleet.publishers.objects import Owner
 from statusfleet.publishers.rfc2136 import Rfc2136Sink
-from statusfleet.publishers.sink import LaggingError, RootMovedError, Sink, SinkError, Target
+from statusfleet.publishers.sink import (
+    ForeignTreeError,
+    LaggingError,
+    RootMovedError,
+    Sink,
+    SinkError,
+    Target,
+)
 from statusfleet.publishers.zonefile import ZoneFileSink
 from statusfleet.store import State, TreeState
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.zone import Zone, ZoneSettings
+from statusnode.crypto.keys import PrivateKey
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver
 from statusnode.records.tree import SignedTree, Tree, TreeError
@@ -86,8 +94,9 @@ async def test_a_zone_file_moves_by_compare_and_swap(objects: FakeObjects) -> No
     await publish(place, first)
     with pytest.raises(RootMovedError):
         await place.move(second, None)
-    with pytest.raises(RootMovedError):
-        await place.withdraw(second)
+    foreign = Tree.build([]).sign(PrivateKey(b"\x07" * 32), DOMAIN, 1)
+    with pytest.raises(ForeignTreeError):
+        await place.withdraw(target(Publication(foreign)))
     await place.move(second, first.root)
     await place.withdraw(second)
     assert not objects.objects
@@ -400,8 +409,9 @@ async def test_where_nothing_is_published_a_server_is_not_in_sync(
     wish = target(memory.publication)
     await publish(place, wish)
     await place.read_back(wish.publication.tree.url)
-    with pytest.raises(RootMovedError):
-        await place.withdraw(target(Publication(tree_of(range(3), 9))))
+    foreign = Tree.build([]).sign(PrivateKey(b"\x07" * 32), DOMAIN, 1)
+    with pytest.raises(ForeignTreeError):
+        await place.withdraw(target(Publication(foreign)))
     await place.withdraw(wish)
     assert ("ConfigMap", "status", "eth-dns") not in objects.objects
     await place.withdraw(wish)

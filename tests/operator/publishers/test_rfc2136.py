@@ -13,9 +13,16 @@ import pytest
 
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.rfc2136 import Rfc2136Sink, UpdateSettings
-from statusfleet.publishers.sink import LaggingError, RootMovedError, SinkError, Target
+from statusfleet.publishers.sink import (
+    ForeignTreeError,
+    LaggingError,
+    RootMovedError,
+    SinkError,
+    Target,
+)
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.zone import ZoneSettings
+from statusnode.crypto.keys import PrivateKey
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver, ResolutionError
 from statusnode.records.tree import SignedTree, Tree, TreeError
@@ -227,6 +234,9 @@ async def test_the_root_waits_until_every_server_of_the_zone_has_the_entries(
 async def test_withdrawing_takes_what_is_ours_and_nothing_else(server: DnsServer) -> None:
     place, wish = sink(server), target(Publication(vector_tree(20)))
     await publish(place, wish)
+    foreign = Tree.build([]).sign(PrivateKey(b"\x07" * 32), DOMAIN, 1)
+    with pytest.raises(ForeignTreeError):
+        await place.withdraw(target(Publication(foreign)))
     await place.withdraw(wish)
     assert await texts(server, DOMAIN) == {SPF}
     for name in wish.zone.texts.keys() - {DOMAIN}:

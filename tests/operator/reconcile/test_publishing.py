@@ -228,6 +228,10 @@ async def test_a_tree_of_another_key_is_refused_and_never_overwritten(scene: Sce
     assert "a tree of another key" in state.problem
     assert scene.b.texts == foreign.records()
     assert scene.keeper.behind
+    # There is nothing of ours to be taken away, so nobody has to wait for it.
+    states = {state.name: state.progress for state in await scene.keeper.unpublish(DESIRED)}
+    assert states == {"a": "Pending", "foreign": "Pending"}
+    assert scene.b.texts == foreign.records()
 
 
 async def test_what_is_over_is_forgotten_only_when_every_sink_has_let_it_go(scene: Scene) -> None:
