@@ -82,17 +82,18 @@ other IN TXT "somebody else's"
 
 
 @contextlib.contextmanager
-def bind(folder: Path, more: str = "") -> Iterator[DnsServer]:
-    """Run BIND's named; `more` are further lines of the zone."""
+def bind(folder: Path, more: str = "", *, transfers: bool = True) -> Iterator[DnsServer]:
+    """Run BIND's named; `more` are further lines of the zone, which it gives away or not."""
     named = program("named", "BIND")
     (folder / "zone").write_text(zone_text(more))
+    readers = f'key "{KEY_NAME}"' if transfers else "none"
     (folder / "named.conf").write_text(
         f"""key "{KEY_NAME}" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
 options {{ directory "{folder}"; pid-file "{folder}/pid"; recursion no; listen-on-v6 {{ none; }};
   session-keyfile "{folder}/session"; dnssec-validation no; notify no; }};
 controls {{ }};
 zone "{ZONE}" {{ type primary; file "{folder}/zone";
-  allow-transfer {{ key "{KEY_NAME}"; }};
+  allow-transfer {{ {readers}; }};
   update-policy {{ grant "{KEY_NAME}" zonesub TXT; }}; }};
 """
     )
@@ -181,9 +182,6 @@ def powerdns(folder: Path) -> Iterator[DnsServer]:
         "--dnsupdate=yes",
         "--allow-dnsupdate-from=127.0.0.0/8",
         "--allow-axfr-ips=",
-        "--cache-ttl=0",
-        "--query-cache-ttl=0",
-        "--negquery-cache-ttl=0",
         "--zone-cache-refresh-interval=0",
         "--receiver-threads=1",
         "--distributor-threads=1",

@@ -27,6 +27,7 @@ from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver, ResolutionError
 from statusnode.records.tree import SignedTree, Tree, TreeError
 from support.dns_servers import HOST, KEY_NAME, SECRET, SERVERS, SPF, ZONE, DnsServer
+from support.dns_servers import bind as bind_server
 from support.records import DOMAIN, TREE_KEY, vector_node, vector_tree
 
 NOW = 1_700_000_000.0
@@ -103,6 +104,26 @@ async def test_a_root_moves_and_what_is_over_goes_and_what_others_wrote_stays(
     assert (await place.read_back(later.tree.url))[0].seq == 2
     assert await texts(server, DOMAIN) == {str(later.tree.root), SPF}
     assert await texts(server, f"other.{ZONE}") == {"somebody else's"}
+
+
+async def test_a_zone_that_may_be_written_and_not_transferred_is_read_name_by_name(
+    tmp_path: Path,
+) -> None:
+    with bind_server(tmp_path, transfers=False) as server:
+        place = sink(server)
+        first = Publication(tree_of(range(20), 1))
+        await publish(place, target(first))
+        before = serial(server)
+        await publish(place, target(first))
+        assert serial(server) == before
+        second = first.replaced_by(tree_of(range(5, 25), 2), now=NOW, root_ttl_seconds=60)
+        await publish(place, target(second))
+        later = second.pruned(now=NOW + 86_400)
+        await publish(place, target(later, owned=second))
+        assert (await place.read_back(later.tree.url))[0].seq == 2
+        for name in second.records().keys() - later.records().keys():
+            assert await texts(server, name) == set()
+        assert await texts(server, DOMAIN) == {str(later.tree.root), SPF}
 
 
 async def test_publishing_again_changes_nothing(server: DnsServer) -> None:
