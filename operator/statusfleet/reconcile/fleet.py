@@ -209,7 +209,9 @@ class Reconciler:
         if self._trees.serving is None:
             return None
         tree = self._trees.serving.tree
-        return self._with_listed(TreeState(url=tree.url, seq=tree.seq, published=True))
+        return self._with_listed(
+            TreeState(url=tree.url, seq=tree.seq, published=True, sinks=self._trees.states)
+        )
 
     def _with_listed(self, state: TreeState) -> TreeState:
         return replace(state, listed=self._listed)

@@ -108,6 +108,11 @@ class TreeKeeper:
         )
 
     @property
+    def states(self) -> tuple[SinkState, ...]:
+        """How far each sink is, as last seen."""
+        return tuple(place.state() for place in self._places)
+
+    @property
     def retry_at(self) -> float | None:
         """When to publish again although nothing has changed, because a sink is not there yet.
 
@@ -164,7 +169,7 @@ class TreeKeeper:
         elif self._publication is not None:
             await self._meet(link)
         if self._publication is None or self._publication.tree.link != link:
-            return replace(state, sinks=self._states())
+            return replace(state, sinks=self.states)
         return await self._serve(desired, self._publication, state)
 
     async def unpublish(self, desired: DesiredTree) -> tuple[SinkState, ...]:
@@ -184,7 +189,7 @@ class TreeKeeper:
         for place in self._places:
             if place.foreign:  # nothing of ours is there to be taken away
                 place.progress, place.problem = "Pending", ""
-        return self._states()
+        return self.states
 
     async def _meet(self, link: Link) -> None:
         """Look at the roots of sinks that were not met yet."""
@@ -243,7 +248,7 @@ class TreeKeeper:
         if state.published:
             state = replace(state, propagated=all(place.proved == target for place in places))
         self._schedule(done=bool(state.propagated))
-        return replace(state, problem=self._problem(), sinks=self._states())
+        return replace(state, problem=self._problem(), sinks=self.states)
 
     def _schedule(self, *, done: bool) -> None:
         self._troubled = 0 if done else self._troubled + 1
@@ -313,9 +318,6 @@ class TreeKeeper:
         if len(self._places) == 1:
             return "".join(problem for _, problem in problems)
         return "; ".join(f"{name}: {problem}" for name, problem in problems)
-
-    def _states(self) -> tuple[SinkState, ...]:
-        return tuple(place.state() for place in self._places)
 
 
 async def _try(place: _Place, act: Callable[[_Place], Awaitable[None]]) -> bool:
