@@ -20,7 +20,7 @@ from statusfleet.kube.kinds import (
     Kind,
 )
 from statusfleet.plan import Observation, Plan
-from support.kube_stage import Stage, all_ready
+from support.kube_stage import PATIENCE_SECONDS, Stage, all_ready
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -119,7 +119,7 @@ async def test_a_change_restarts_nobody_until_somebody_says_so(stage: Stage) -> 
     plan, observation = await stage.turn(stage.fleet(live))
     assert hash_of(observation, "relayer-0") == plan_hash(plan, "relayer-0")
 
-    await until_peers_may_be(stage, 7)
+    await until_peers_may_be_others(stage)
 
     # What it cannot take up waits for the pod to be made anew.
     changed = spec(relayers=1)
@@ -196,9 +196,9 @@ async def test_a_load_balancer_by_name_is_resolved_and_followed(stage: Stage) ->
     assert (record.seq, record.ip, record.tcp, record.udp) == (1, "8.8.4.4", 443, None)
 
 
-async def until_peers_may_be(stage: Stage, count: int) -> None:
-    """Wait until the member has taken up its new limit, which takes its kubelet a moment."""
-    async with asyncio.timeout(20):  # without being asked, a kubelet looks once in a minute
+async def until_peers_may_be_others(stage: Stage) -> None:
+    """Wait until the member has taken up its new limit: its kubelet has to look first."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             lines = [
                 line async for line in stage.client.logs(stage.namespace, "eth-dev-relayer-0-0")
