@@ -37,8 +37,10 @@ class Wakeful:
         while True:
             self._awake.clear()
             wait = await self._step()
+            # Not wait_for, which in Python 3.11 loses a cancellation that meets the event.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._awake.wait()
 
 
 class FleetLoop:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -115,10 +116,9 @@ class DialBack:
     async def _rest(self) -> None:
         moments = [proof.due for proof in self._proofs.values()]
         wait = max(0.0, min(moments) - self._now()) if moments else None
-        try:
-            await asyncio.wait_for(self._wanted.wait(), wait)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._wanted.wait()
 
     async def _dial(self, name: str, proof: Proof) -> None:
         async with self._slots:
