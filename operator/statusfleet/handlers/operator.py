@@ -108,11 +108,13 @@ class Operator:
             if await self._unless_stopped(
                 _crd_is_there(client, next(iter(settings.namespaces), ""))
             ):
-                await self._watch(client, group)
+                await self._watch(client, group, renewing)
             renewing.cancel()
         await leadership.release()
 
-    async def _watch(self, client: KubeClient, group: asyncio.TaskGroup) -> None:
+    async def _watch(
+        self, client: KubeClient, group: asyncio.TaskGroup, renewing: asyncio.Task[None]
+    ) -> None:
         settings = self._settings
         watches = Watches(
             kubeconfig=settings.kubeconfig,
@@ -133,7 +135,7 @@ class Operator:
         )
         fleets = Fleets(around, group)
         self._watches = watches
-        ending = group.create_task(self._end(fleets), name="end")
+        ending = group.create_task(self._end(fleets, renewing), name="end")
         try:
             # Kopf takes the signals for itself when it starts; they are ours again after.
             await watches.run(fleets, self._kopf_stop, self._catch_signals)
@@ -141,11 +143,17 @@ class Operator:
             ending.cancel()
             self._watches = None
 
-    async def _end(self, fleets: Fleets) -> None:
-        """When told to stop, end the fleets' tasks before what they stand on."""
+    async def _end(self, fleets: Fleets, renewing: asyncio.Task[None]) -> None:
+        """When told to stop, end the fleets' tasks before what they stand on.
+
+        The Lease goes as soon as nothing is written any more: Kopf takes its time to stop.
+        """
         await self._stopping.wait()
         _log.info("stopping")
         await fleets.stop()
+        renewing.cancel()
+        if self._leadership is not None:
+            await self._leadership.release()
         self._kopf_stop.set()
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
@@ -170,7 +178,9 @@ class Operator:
     # ── health ──
 
     def _sources(self) -> Sources:
-        return Sources(self._families, self._is_healthy, lambda: ())
+        return Sources(
+            self._families, self._is_healthy, lambda: (), sick="the watches bring nothing any more"
+        )
 
     def _families(self) -> Iterable[Family]:
         leads = self._leadership is not None and self._leadership.leads

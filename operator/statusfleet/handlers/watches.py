@@ -101,7 +101,7 @@ class Watches:
     async def run(
         self, listener: Listener, stop: asyncio.Event, started: Callable[[], None]
     ) -> None:
-        """Watch for `listener` until `stop` is set; `started` is called before the first event."""
+        """Watch for `listener` until `stop` is set; `started` is called when Kopf is set up."""
         registry = kopf.OperatorRegistry()
         self._register(registry, listener)
 
@@ -109,9 +109,9 @@ class Watches:
         async def start(**indices: object) -> None:
             self._indices = {kind.plural: indices[kind.plural] for kind in RECORDS}
             self._progress = self._clock()
-            started()
 
-        await kopf.operator(
+        others = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
             registry=registry,
             settings=self._settings(),
             standalone=True,
@@ -119,6 +119,8 @@ class Watches:
             namespaces=self._namespaces,
             stop_flag=stop,
         )
+        started()
+        await kopf.run_tasks(tasks, ignored=others)
 
     def snapshot(self, fleet: FleetId) -> Snapshot:
         """Return all records of one fleet as they are now."""

@@ -174,7 +174,8 @@ class Reconciler:
             key = await self._tree_key(fleet, observation)
         except (TreeKeyError, StoreError) as error:
             return TreeState(problem=str(error), refused=True), ()
-        held_until = self._settling.deadline(plan, observation, self._now())
+        proving = self._dial_back is not None and bool(self._dial_back.pending())
+        held_until = self._settling.deadline(plan, observation, self._now(), proving=proving)
         membership = self._choose(plan, observation)
         records = membership.records if held_until is None else None
         state = await self._trees.publish(plan.tree, records, key)
