@@ -28,7 +28,7 @@ from statusfleet.kube.kinds import (
     JsonDict,
     Kind,
 )
-from statusfleet.kube.names import FLEET_LABEL
+from statusfleet.kube.names import FLEET_LABEL, MANAGED_BY
 from statusfleet.worlds.kubernetes.records import (
     RECORDS,
     Child,
@@ -115,6 +115,8 @@ class Watches:
             registry=registry,
             settings=self._settings(),
             standalone=True,
+            # Made of the user's name otherwise, and the user of a container may have none.
+            identity=cast("Any", MANAGED_BY),
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
             stop_flag=stop,
