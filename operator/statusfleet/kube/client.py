@@ -222,11 +222,19 @@ class KubeClient:
         return await self._send(what, "PUT", path, body=body, query=query)
 
     async def patch(
-        self, kind: Kind, namespace: str, name: str, patch: Body, *, subresource: str = ""
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        patch: Body,
+        *,
+        subresource: str = "",
+        field_manager: str = FIELD_MANAGER,
     ) -> JsonDict:
         """Merge `patch` into an object; None removes a field, a list replaces the whole list.
 
-        A `metadata.resourceVersion` or `uid` in the patch must be the object's.
+        A `metadata.resourceVersion` or `uid` in the patch must be the object's. `field_manager` is
+        the name by which what is set is remembered.
 
         Raises:
             NotFoundError: there is no such object.
@@ -237,7 +245,7 @@ class KubeClient:
             "PATCH",
             kind.path(namespace, name, subresource),
             body=patch,
-            query={"fieldManager": FIELD_MANAGER},
+            query={"fieldManager": field_manager},
             content_type=_MERGE,
         )
 
