@@ -221,6 +221,6 @@ async def _credentials(kubeconfig: str, context: str) -> kopf.ConnectionInfo:
         insecure=not found.verify_ssl,
         certificate_path=found.cert_file,
         private_key_path=found.key_file,
-        token=header.removeprefix("Bearer ") or None,
+        token=header.rpartition(" ")[2] or None,  # after "Bearer" or, in a pod, "bearer"
         default_namespace=connection.namespace,
     )
