@@ -7,7 +7,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint fmt crds bench clean
+.PHONY: help install up test lint fmt crds manifests bench clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,14 @@ fmt: $(VENV)/installed-dev ## format the code
 
 crds: $(VENV)/installed-operator ## write crds/ anew from the models
 	@$(BIN)/statusfleet crd > crds/statusfleets.statusfleet.io.yaml
+	@cp crds/statusfleets.statusfleet.io.yaml charts/statusfleet/files/
+
+manifests: ## write dist/statusfleet.yaml, the chart for kubectl apply -f (needs helm; VALUES=file)
+	@mkdir -p dist
+	@printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: statusfleet-system\n' > dist/statusfleet.yaml
+	@helm template statusfleet charts/statusfleet --namespace statusfleet-system --no-hooks \
+		$(if $(VALUES),--values $(VALUES)) >> dist/statusfleet.yaml
+	@echo dist/statusfleet.yaml
 
 clean: ## remove everything that was made
 	@rm -rf $(VENV) .build .statusfleet dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

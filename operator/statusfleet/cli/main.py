@@ -19,6 +19,7 @@ from statusfleet.cli.logs import logs
 from statusfleet.cli.operator import operator
 from statusfleet.cli.status import status
 from statusfleet.cli.tree import app as tree
+from statusfleet.cli.uninstall import uninstall
 from statusfleet.cli.up import up
 from statusfleet.cli.validate import validate
 
@@ -55,6 +56,7 @@ app.command()(validate)
 app.command()(crd)
 app.command(hidden=True)(dns)
 app.command()(operator)
+app.command(hidden=True)(uninstall)
 app.add_typer(identities, name="identities")
 app.add_typer(tree, name="tree")
 
