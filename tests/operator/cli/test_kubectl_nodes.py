@@ -109,9 +109,12 @@ def test_a_fleet_of_no_datacenter_has_shorter_host_names() -> None:
 
 
 def test_the_cluster_config_is_what_statusd_reads() -> None:
-    found = json.loads(written(Format.CLUSTER_CONFIG))["ClusterConfig"]
+    whole = json.loads(written(Format.CLUSTER_CONFIG))
+    assert (whole["NoDiscovery"], whole["Rendezvous"]) == (False, False)
+    found = whole["ClusterConfig"]
     cluster = ClusterConfig.model_validate(found)
-    assert (cluster.enabled, cluster.fleet) == (True, "eth.dev")
+    # A name would have statusd look for a fleet that is built into it.
+    assert (cluster.enabled, cluster.fleet) == (True, "")
     assert list(cluster.boot_nodes or ()) == [str(record(1).enode())]
     assert list(cluster.trusted_mail_servers or ()) == [str(record(3).enode())]
     assert found["PushNotificationsServers"] == [f"04{record(3).public_key.data.hex()}"]
@@ -127,8 +130,9 @@ def test_static_nodes_are_two_relayers_in_a_row(
 ) -> None:
     enodes = [str(record(number + 1).enode()) for number in range(relayers)]
     nodes = [Node(f"relayer-{i}", "relayer", i, enode=enode) for i, enode in enumerate(enodes)]
-    found = cluster_config(nodes, "eth.dev", lambda _: start)["ClusterConfig"]["StaticNodes"]
-    assert found == [enodes[i] for i in chosen]
+    found = cluster_config(nodes, lambda _: start)
+    assert found["NoDiscovery"]
+    assert found["ClusterConfig"]["StaticNodes"] == [enodes[i] for i in chosen]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ def restart(
     who = member or "every member"
     typer.echo(f"{who} of {name} is to be started anew, as spec.rollout says")
     if fleet.spec.paused:
-        typer.echo(f"nothing happens while {name} is paused: kubectl statusfleet resume", err=True)
+        hint = f"kubectl statusfleet resume {name}"
+        typer.echo(f"nothing happens while {name} is paused: {hint}", err=True)
 
 
 def pause(

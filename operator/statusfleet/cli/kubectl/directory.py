@@ -85,7 +85,7 @@ def write(
         case Format.FLEETS_JSON:
             return json.dumps(fleets_json(nodes, fleet, datacenter), indent=2)
         case Format.CLUSTER_CONFIG:
-            return json.dumps(cluster_config(nodes, fleet, choose), indent=2)
+            return json.dumps(cluster_config(nodes, choose), indent=2)
 
 
 def fleets_json(nodes: Iterable[Node], fleet: str, datacenter: str) -> dict[str, Any]:
@@ -104,28 +104,32 @@ def fleets_json(nodes: Iterable[Node], fleet: str, datacenter: str) -> dict[str,
     return {"fleets": {fleet: services}}
 
 
-def cluster_config(
-    nodes: Sequence[Node], fleet: str, choose: Callable[[int], int]
-) -> dict[str, Any]:
+def cluster_config(nodes: Sequence[Node], choose: Callable[[int], int]) -> dict[str, Any]:
     """Return the part of statusd's configuration that names a fleet's nodes.
 
-    Of the relayers two that follow each other, as status-go chooses its static nodes.
+    Of the relayers two that follow each other, as status-go chooses its static nodes. Complete
+    enough to replace the fleet that statusd would join by itself: its switches are told too, since
+    statusd refuses to discover from no nodes.
     """
+    boot = _enodes(nodes, "bootstrap")
     mail = [Enode.parse(enode) for enode in _enodes(nodes, "mailserver")]
     relayers = _enodes(nodes, "relayer")
     start = choose(len(relayers)) if relayers else 0
     ring = itertools.islice(itertools.cycle(relayers), start, start + _STATIC_NODES)
     return {
+        "NoDiscovery": not boot,
+        "Rendezvous": False,
         "ClusterConfig": {
             "Enabled": True,
-            "Fleet": fleet,
-            "BootNodes": _enodes(nodes, "bootstrap"),
+            # To statusd a name is one of the fleets that are built into it.
+            "Fleet": "",
+            "BootNodes": boot,
             "TrustedMailServers": list(map(str, mail)),
             # A fleet's push notification servers are its mailservers; the keys are SEC 1 points.
             "PushNotificationsServers": [f"04{one.public_key.data.hex()}" for one in mail],
             "StaticNodes": list(dict.fromkeys(ring)),
             "RendezvousNodes": [],
-        }
+        },
     }
 
 
