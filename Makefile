@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint fmt crds clean cluster cluster-down kind image test-cluster
+.PHONY: help install up test lint fmt crds manifests clean cluster cluster-down kind image test-cluster
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,7 @@ fmt: $(VENV)/installed-dev ## format the code
 
 crds: $(VENV)/installed-operator ## write crds/ and the manifest's reference anew from the models
 	@$(BIN)/statusfleet crd > $(CRD).new && mv $(CRD).new $(CRD)
+	@cp $(CRD) charts/statusfleet/files/
 	@$(BIN)/statusfleet crd --output markdown > $(REFERENCE).new && mv $(REFERENCE).new $(REFERENCE)
 
 cluster: ## start a Kubernetes of two nodes without Docker (root, Debian)
@@ -56,6 +57,13 @@ image: ## build the image: for the cluster of `make cluster` while it runs, else
 
 test-cluster: $(VENV)/installed-test ## run the tests on a cluster: CLUSTER=local, kind or current
 	@CLUSTER=$(CLUSTER) $(BIN)/pytest tests/cluster -r fE
+
+manifests: ## write dist/statusfleet.yaml, the chart for kubectl apply -f (needs helm; VALUES=file)
+	@mkdir -p dist
+	@printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: statusfleet-system\n' > dist/statusfleet.yaml
+	@helm template statusfleet charts/statusfleet --namespace statusfleet-system --no-hooks \
+		$(if $(VALUES),--values $(VALUES)) >> dist/statusfleet.yaml
+	@echo dist/statusfleet.yaml
 
 clean: ## remove everything that was made
 	@rm -rf $(VENV) .build .statusfleet dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -19,8 +19,9 @@ from statusfleet.plan import (
     Seat,
     desired_members,
 )
+from statusfleet.publishers.sink import SeenTree, SinkError, WholeZone
 from statusfleet.reconcile.fleet import Reconciler, Report
-from statusfleet.reconcile.publishing import SeenTree, SinkError, TreeKeeper
+from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store import FolderStore
 from statusfleet.tree.zone import Zone
 from statusfleet.worlds.protocol import CanaryWish
@@ -135,6 +136,9 @@ class FakeDns:
         complaints = ("AAAA: missing",) if self.spoils else ()
         return SeenTree(tree.seq, tree.tree.nodes, complaints)
 
+    async def close(self) -> None:
+        self.zones.clear()
+
 
 class Stage:
     """One fleet with everything around it, and a clock that the test moves."""
@@ -148,7 +152,7 @@ class Stage:
     def restart(self) -> None:
         """Begin anew as a second process would: the memory stays, the rest is forgotten."""
         self.dns = FakeDns()
-        trees = TreeKeeper(self.store, self.dns, lambda: self.time)
+        trees = TreeKeeper(self.store, [WholeZone("embedded", self.dns)], lambda: self.time)
         self.reconciler = Reconciler(
             self.world, trees, self.store, lambda: self.time, grace_seconds=0.0
         )

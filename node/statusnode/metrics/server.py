@@ -26,6 +26,8 @@ class Sources:
     healthy: Callable[[], bool]
     missing: Callable[[], Sequence[str]]
     """What keeps the node from being ready, in words; nothing when it is."""
+    sick: str = "the P2P listener is closed"
+    """What `/health` says when it is not."""
 
 
 class MetricsServer:
@@ -77,7 +79,7 @@ class MetricsServer:
     async def _health(self, _request: web.Request) -> web.Response:
         if self._sources.healthy():
             return web.Response(text="OK")
-        return web.Response(status=503, text="the P2P listener is closed\n")
+        return web.Response(status=503, text=f"{self._sources.sick}\n")
 
     async def _ready(self, _request: web.Request) -> web.Response:
         missing = self._sources.missing()

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from statusfleet.api.model import Model
 from statusfleet.api.spec import FleetSpec
 from statusfleet.api.status import FleetStatus
-from statusfleet.api.template import Annotations, Labels
+from statusfleet.api.template import Labels
 from statusfleet.api.text import DnsLabel
 
 GROUP: Final = "statusfleet.io"
@@ -35,8 +35,8 @@ class ObjectMeta(Model):
     """Namespace of the fleet, and of the Secrets that it names."""
     labels: Labels = Field(default_factory=dict)
     """Labels."""
-    annotations: Annotations = Field(default_factory=dict)
-    """Annotations."""
+    annotations: dict[str, str] = Field(default_factory=dict)
+    """Annotations; others' may hold anything, such as the whole object as it was applied last."""
     generation: Annotated[int, Field(ge=0)] = 0
     """Counts the changes of the spec; the API server writes it."""
 

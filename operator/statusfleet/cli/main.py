@@ -13,9 +13,13 @@ import typer
 
 from statusfleet.cli.crd import crd
 from statusfleet.cli.diff import diff
+from statusfleet.cli.dns import dns
+from statusfleet.cli.identities import app as identities
 from statusfleet.cli.logs import logs
+from statusfleet.cli.operator import operator
 from statusfleet.cli.status import status
 from statusfleet.cli.tree import app as tree
+from statusfleet.cli.uninstall import uninstall
 from statusfleet.cli.up import up
 from statusfleet.cli.validate import validate
 
@@ -53,6 +57,10 @@ app.command()(logs)
 app.command()(diff)
 app.command()(validate)
 app.command()(crd)
+app.command(hidden=True)(dns)
+app.command()(operator)
+app.command(hidden=True)(uninstall)
+app.add_typer(identities, name="identities")
 app.add_typer(tree, name="tree")
 
 

@@ -30,7 +30,8 @@ from statusfleet.cli import watch
 from statusfleet.cli.picture import Picture, draw
 from statusfleet.cli.screens import Screen
 from statusfleet.cli.snapshot import Snapshot, SnapshotWriter
-from statusfleet.reconcile.embedded import EmbeddedSink
+from statusfleet.publishers.sink import WholeZone
+from statusfleet.reconcile.embedded import LoopbackServer
 from statusfleet.reconcile.fleet import Reconciler, Report
 from statusfleet.reconcile.loop import FleetLoop
 from statusfleet.reconcile.publishing import TreeKeeper
@@ -91,11 +92,11 @@ class RunningFleet:
             numbers_changed=self._numbers_moved.set,
             recover=wish.recover,
         )
-        self._sink = EmbeddedSink(wish.dns_port, self._kept_port)
+        self._dns = LoopbackServer(wish.dns_port, self._kept_port)
         self._loop = FleetLoop(
             Reconciler(
                 self._world,
-                TreeKeeper(store, self._sink, time.time),
+                TreeKeeper(store, [WholeZone("embedded", self._dns)], time.time),
                 store,
                 time.time,
                 grace_seconds=0.0,  # what happens here should be seen here at once
@@ -152,7 +153,7 @@ class RunningFleet:
         try:
             yield
         finally:
-            await self._sink.close()
+            await self._dns.close()
 
     async def _end(self) -> int:
         """Wait for a reason to stop; return the exit code."""
@@ -227,7 +228,7 @@ class RunningFleet:
             details,
             fleet=self._manifest.fleet.name,
             data=str(self._store.path),
-            dns=self._sink.address,
+            dns=self._dns.address,
             legs=self._world.canary_legs(),
             notes=self._notes,
         )

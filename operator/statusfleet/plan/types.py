@@ -106,6 +106,8 @@ class ObservedMember:
     unready_since: float | None = None
     restart_hash: str | None = None
     """`Member.restart_hash` of the plan that the running process was started with."""
+    update_pending: bool = False
+    """Whether the world would start it from something newer, and waits for the user to say so."""
     published: bool = False
     version: str = ""
     message: str = ""
@@ -126,13 +128,15 @@ class Observation:
     """What a world sees at one moment.
 
     `secrets` holds the values of the Secrets that the spec names, as (name, key) → value; one that
-    is missing there does not exist.
+    is missing there does not exist. `problems` are what the world could not bring about of earlier
+    plans and why, by the name of the thing; each stays until it goes.
     """
 
     members: Mapping[str, ObservedMember] = field(default_factory=dict)
     canary_key: PublicKey | None = None
     canary: CanaryVerdict | None = None
     secrets: Mapping[tuple[str, str], SecretStr] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

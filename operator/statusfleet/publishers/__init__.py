@@ -1,1 +1,4 @@
-"""Sinks that show a tree to the world. Here: a DNS server of our own, in this process."""
+"""Sinks that show a tree to the world: one a module, behind the protocol of `sink`.
+
+`build` makes those of a spec. Nothing is imported here, so that a laptop loads no cluster client.
+"""

@@ -7,14 +7,26 @@ status Unknown, so that nobody waits for it and nobody believes that it was chec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from statusfleet.api.status import ConditionType, Truth
 from statusfleet.plan import Observation, Plan
+from statusfleet.plan.rollout import RolloutStep
+from statusfleet.publishers.sink import Progress
 from statusfleet.reconcile.reasons import Reason
 
 MOST_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """How far one sink is, and the number of the root that it holds (0: none)."""
+
+    name: str
+    progress: Progress
+    seq: int = 0
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +44,23 @@ class TreeState:
     propagated: bool | None = None
     problem: str = ""
     refused: bool = False
+    sinks: tuple[SinkState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What came of dialing the members' addresses from `vantage`: problems by name, and whose turn
+    is still to come.
+    """
+
+    vantage: str
+    problems: Mapping[str, str] = field(default_factory=dict)
+    pending: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything that conditions speak of."""
+    """Everything that conditions speak of; `reach` is None in a world that nobody can dial into."""
 
     plan: Plan
     observation: Observation
@@ -44,6 +68,8 @@ class Situation:
     leaving: frozenset[str] = frozenset()
     paused: bool = False
     invalid_edit: str = ""
+    rollout: RolloutStep = field(default_factory=RolloutStep)
+    reach: Reach | None = None
 
     def ready(self, name: str) -> bool:
         """Whether the member of that name is ready."""
@@ -52,8 +78,11 @@ class Situation:
 
     @property
     def unready(self) -> dict[str, str]:
-        """The wanted members that are not ready, each with what it lacks."""
-        result = {waiting.id.name: waiting.message for waiting in self.plan.waiting}
+        """The wanted members that are not ready, each with what it lacks.
+
+        An address is nothing that a member needs for its work.
+        """
+        result = {w.id.name: w.message for w in self.plan.waiting if w.lacks != "address"}
         for member in self.plan.members:
             if not self.ready(member.name):
                 observed = self.observation.members.get(member.name)
@@ -66,7 +95,19 @@ class Situation:
         """The wanted members that should be in the tree and are not."""
         if self.tree is None or self.plan.tree is None:
             return ()
-        return tuple(n for n, _ in self.plan.tree.candidates if n not in self.tree.listed)
+        candidates = {name for name, _ in self.plan.tree.candidates}
+        wanted = sorted(candidates | self.addressless.keys())
+        return tuple(name for name in wanted if name not in self.tree.listed)
+
+    @property
+    def addressless(self) -> dict[str, str]:
+        """The members without an address that could be published, each with the reason."""
+        members = self.observation.members
+        return {
+            waiting.id.name: members[waiting.id.name].message or waiting.message
+            for waiting in self.plan.waiting
+            if waiting.lacks == "address"
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +130,12 @@ def conditions(situation: Situation) -> tuple[Finding, ...]:
     return (
         _ready(situation),
         _addresses(situation),
-        _REACHABLE,
+        _reachable(situation),
         _published(situation),
         _propagated(situation),
         _canary(situation),
         _progressing(situation),
-        Finding(ConditionType.UPDATE_PENDING, "False", Reason.UP_TO_DATE),
+        _update_pending(situation),
         _paused(situation),
     )
 
@@ -104,6 +145,9 @@ def _ready(situation: Situation) -> Finding:
     if situation.unready:
         text = name_some(situation.unready)
         return Finding(kind, "False", Reason.MEMBERS_NOT_READY, text)
+    if situation.observation.problems:
+        text = name_some(situation.observation.problems)
+        return Finding(kind, "False", Reason.NOT_APPLIED, text)
     if situation.unpublished:
         text = f"not in the tree yet: {', '.join(situation.unpublished[:MOST_NAMED])}"
         return Finding(kind, "False", Reason.NOT_PUBLISHED, text)
@@ -113,23 +157,25 @@ def _ready(situation: Situation) -> Finding:
 
 
 def _addresses(situation: Situation) -> Finding:
-    kind = ConditionType.ADDRESSES_READY
-    waiting = {
-        waiting.id.name: waiting.message
-        for waiting in situation.plan.waiting
-        if waiting.lacks == "address"
-    }
+    kind, waiting = ConditionType.ADDRESSES_READY, situation.addressless
     if waiting:
         return Finding(kind, "False", Reason.ADDRESS_MISSING, name_some(waiting))
     return Finding(kind, "True", Reason.ADDRESSES_KNOWN)
 
 
-_REACHABLE: Final = Finding(
-    ConditionType.REACHABLE,
-    "Unknown",
-    Reason.NOT_APPLICABLE,
-    "members listen on this machine's loopback, where nobody else can reach them",
-)
+def _reachable(situation: Situation) -> Finding:
+    kind, reach = ConditionType.REACHABLE, situation.reach
+    if reach is None:
+        text = "not dialed while the fleet is paused"
+        if not situation.paused:
+            text = "members listen on this machine's loopback, where nobody else can reach them"
+        return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, text)
+    if reach.problems:
+        text = f"dialed from {reach.vantage}: {name_some(reach.problems)}"
+        return Finding(kind, "False", Reason.NOT_REACHED, text)
+    if reach.pending or not any(map(situation.ready, (m.name for m in situation.plan.members))):
+        return Finding(kind, "Unknown", Reason.NOT_DIALED_YET, "no member has been dialed yet")
+    return Finding(kind, "True", Reason.REACHED, f"dialed from {reach.vantage}")
 
 
 def _published(situation: Situation) -> Finding:
@@ -141,6 +187,8 @@ def _published(situation: Situation) -> Finding:
     if tree.published:
         return Finding(kind, "True", Reason.PUBLISHED)
     if tree.problem:
+        if not any(sink.progress == "Failed" for sink in tree.sinks):
+            return Finding(kind, "False", Reason.PUBLISHING, tree.problem)
         return Finding(kind, "False", Reason.SINK_FAILED, tree.problem)
     return Finding(kind, "False", Reason.WAITING_FOR_MEMBERS, "no member has been ready yet")
 
@@ -169,7 +217,13 @@ def _canary(situation: Situation) -> Finding:
 
 
 def _progressing(situation: Situation) -> Finding:
-    kind = ConditionType.PROGRESSING
+    kind, step = ConditionType.PROGRESSING, situation.rollout
+    broken = {n: text for n, text in (step.held or {}).items() if _is_broken(situation, n)}
+    if broken:
+        text = f"it goes on when this is mended, or with another change: {name_some(broken)}"
+        return Finding(kind, "False", Reason.ROLLOUT_STOPPED, text)
+    if step.outdated:
+        return Finding(kind, "True", Reason.ROLLING_OUT, _rolling(step))
     if situation.leaving:
         text = f"waiting until readers have forgotten {', '.join(sorted(situation.leaving))}"
         return Finding(kind, "True", Reason.LEAVING, text)
@@ -177,6 +231,38 @@ def _progressing(situation: Situation) -> Finding:
         text = f"starting {', '.join(sorted(situation.unready)[:MOST_NAMED])}"
         return Finding(kind, "True", Reason.STARTING, text)
     return Finding(kind, "False", Reason.STEADY)
+
+
+def _is_broken(situation: Situation, name: str) -> bool:
+    """Tell whether a member that a rollout waits for says that it cannot work."""
+    member = situation.observation.members.get(name)
+    return member is not None and bool(member.message)
+
+
+def _rolling(step: RolloutStep) -> str:
+    """Say what a rollout does, without anything that changes by the second."""
+    left = [name for name in step.outdated if name not in step.restart]
+    parts = [
+        ("starting anew", step.restart),
+        ("waiting for", tuple(step.held or ())),
+        ("has to stay ready for a while first", step.soaking),
+        ("to go", tuple(left)),
+    ]
+    said = [f"{what}: {', '.join(names[:MOST_NAMED])}" for what, names in parts if names]
+    return "; ".join(said)
+
+
+def _update_pending(situation: Situation) -> Finding:
+    kind = ConditionType.UPDATE_PENDING
+    pending = sorted(n for n, m in situation.observation.members.items() if m.update_pending)
+    if not pending:
+        return Finding(kind, "False", Reason.UP_TO_DATE)
+    text = (
+        f"this operator would run {', '.join(pending[:MOST_NAMED])} otherwise than they were "
+        "started; they go on as they are until their part of the spec changes or the fleet gets "
+        "another value of the annotation statusfleet.io/restart"
+    )
+    return Finding(kind, "True", Reason.NEWER_OPERATOR, text)
 
 
 def _paused(situation: Situation) -> Finding:

@@ -2,7 +2,7 @@
 
 A record that has left the tree is still used by whoever resolved the root just before, for as long
 as the root's TTL; only then does the member stop. One that was never in the tree stops at once.
-After a restart nothing is left to wait for, since all members had stopped.
+What was in the tree before this process began is not known: whoever is dropped by then waits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Departures:
 
     def __init__(self) -> None:
         self._may_stop: dict[str, float] = {}
-        self._listed: frozenset[str] = frozenset()
+        self._listed: frozenset[str] | None = None
 
     def update(
         self,
@@ -32,7 +32,8 @@ class Departures:
         removed = tuple(removed)
         for name in removed:
             if name not in listed and name not in self._may_stop:
-                wait = root_ttl_seconds if name in self._listed else 0.0
+                known = self._listed is None or name in self._listed
+                wait = root_ttl_seconds if known else 0.0
                 self._may_stop[name] = now + wait
         # One that came back, or is listed again, starts anew when it is dropped again.
         self._may_stop = {

@@ -1,4 +1,4 @@
-"""The sink of a laptop: the embedded DNS server on 127.0.0.1, and a reader that asks it."""
+"""The server of a laptop: the embedded DNS server on 127.0.0.1, and a reader that asks it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from statusfleet.publishers.embedded import DnsServerError, EmbeddedDnsServer
-from statusfleet.reconcile.publishing import SeenTree, SinkError
+from statusfleet.publishers.sink import SeenTree, SinkError
 from statusfleet.tree.zone import Zone
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver
@@ -14,7 +14,7 @@ from statusnode.discovery.resolver import DnsResolver
 HOST: Final = "127.0.0.1"
 
 
-class EmbeddedSink:
+class LoopbackServer:
     """Serves a zone from this process; starts to listen with the first zone."""
 
     def __init__(self, port: int | None, kept_port: Callable[[int | None], Awaitable[int]]) -> None:
@@ -32,7 +32,7 @@ class EmbeddedSink:
         return self._server.address if self._server is not None else None
 
     async def serve(self, zone: Zone) -> None:
-        """Serve `zone` from the next query on (`Sink`)."""
+        """Serve `zone` from the next query on (`ZoneServer`)."""
         if self._server is None:
             self._server = await self._start(zone)
         self._server.publish(zone)
@@ -55,13 +55,13 @@ class EmbeddedSink:
         return server
 
     async def read_back(self, url: str) -> SeenTree:
-        """Read the tree through the server (`Sink`)."""
+        """Read the tree through the server (`ZoneServer`)."""
         reading = await TreeReader(DnsResolver(self.address)).read(url)
         complaints = tuple(f"{problem.label}: {problem.reason}" for problem in reading.problems)
         return SeenTree(reading.root.seq, reading.nodes, complaints)
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening (`ZoneServer`)."""
         if self._server is not None:
             await self._server.stop()
             self._server = None

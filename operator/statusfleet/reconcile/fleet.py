@@ -7,15 +7,19 @@ passes is only what no observation can tell (who is on the way out, whether the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from statusfleet.api.fleet import StatusFleet
-from statusfleet.plan import Observation, Plan, make_plan
-from statusfleet.reconcile.conditions import Finding, Situation, TreeState, conditions
+from statusfleet.plan import Member, Observation, ObservedMember, Plan, make_plan
+from statusfleet.plan.rollout import RolloutStep, rollout_step
+from statusfleet.publishers.sink import Sink
+from statusfleet.reconcile.conditions import Finding, Reach, Situation, TreeState, conditions
 from statusfleet.reconcile.departures import Departures
 from statusfleet.reconcile.probing import canary_wish, may_start
 from statusfleet.reconcile.publishing import TreeKeeper, listed
+from statusfleet.reconcile.reachable import DialBack
 from statusfleet.reconcile.settling import Settling
 from statusfleet.store import Store, StoreError
 from statusfleet.tree.membership import Candidate, Membership, choose_members
@@ -37,6 +41,15 @@ class Report:
     findings: tuple[Finding, ...]
     leaving: Mapping[str, float | None] = field(default_factory=dict)
     next_look: float | None = None
+    restarted: tuple[str, ...] = ()
+
+
+class Restarter(Protocol):
+    """A world in which members are started anew only when told."""
+
+    async def restart(self, names: Iterable[str]) -> None:
+        """Start these members anew, from what was applied last."""
+        ...
 
 
 class TreeKeyError(Exception):
@@ -54,13 +67,25 @@ class Reconciler:
         now: Callable[[], float],
         *,
         grace_seconds: float,
+        sinks: Callable[[StatusFleet, Observation], Iterable[Sink]] | None = None,
+        restarter: Restarter | None = None,
+        dial_back: DialBack | None = None,
     ) -> None:
-        """Take the seams, and how long an unready member stays in the tree."""
+        """Take the seams, and how long an unready member stays in the tree.
+
+        With `sinks`, the tree goes where these say at each pass. With `restarter`, changes go
+        through the fleet as `spec.rollout` says. With `dial_back`, a record is published only after
+        its address was reached.
+        """
         self._world = world
         self._trees = trees
         self._store = store
         self._now = now
         self._grace_seconds = grace_seconds
+        self._sinks = sinks
+        self._restarter = restarter
+        self._dial_back = dial_back
+        self._unproved: dict[str, float] = {}  # since when an address waits for its proof
         self._departures = Departures()
         self._settling = Settling()
         self._records: dict[str, Record | None] = {}
@@ -77,34 +102,64 @@ class Reconciler:
         plan = make_plan(fleet, observation)
         self._records.update((member.name, member.record) for member in plan.members)
         await self._trees.recall()
+        seen = Situation(plan, observation, None, invalid_edit=invalid_edit)
         if fleet.spec.paused:
-            return self._report(plan, observation, self._seen_tree(), (), {}, True, invalid_edit)
+            return self._report(replace(seen, tree=self._seen_tree(), paused=True))
         await self._world.apply(plan)
+        rollout = await self._roll_out(fleet, plan, observation)
+        self._dial(plan, observation)
         tree, times = await self._publish(fleet, plan, observation)
         leaving = await self._prune(plan)
         await self._probe(fleet, plan, observation)
-        return self._report(plan, observation, tree, times, leaving, False, invalid_edit)
+        seen = replace(
+            seen, tree=tree, leaving=frozenset(leaving), rollout=rollout, reach=self._reach()
+        )
+        return self._report(seen, (*times, *leaving.values(), rollout.next_look), leaving)
 
     def _report(
         self,
-        plan: Plan,
-        observation: Observation,
-        tree: TreeState | None,
-        times: tuple[float | None, ...],
-        leaving: Mapping[str, float | None],
-        paused: bool,
-        invalid_edit: str,
+        situation: Situation,
+        times: tuple[float | None, ...] = (),
+        leaving: Mapping[str, float | None] | None = None,
     ) -> Report:
-        situation = Situation(plan, observation, tree, frozenset(leaving), paused, invalid_edit)
-        moments = [time for time in (*times, *leaving.values()) if time is not None]
         return Report(
-            plan=plan,
-            observation=observation,
-            tree=tree,
+            plan=situation.plan,
+            observation=situation.observation,
+            tree=situation.tree,
             findings=conditions(situation),
-            leaving=leaving,
-            next_look=min(moments, default=None),
+            leaving=leaving or {},
+            next_look=min((time for time in times if time is not None), default=None),
+            restarted=situation.rollout.restart,
         )
+
+    async def _roll_out(
+        self, fleet: StatusFleet, plan: Plan, observation: Observation
+    ) -> RolloutStep:
+        """Start anew whose turn it is."""
+        if self._restarter is None:
+            return RolloutStep()
+        step = rollout_step(fleet.spec.rollout, plan, observation, self._now())
+        if step.restart:
+            await self._restarter.restart(step.restart)
+        return step
+
+    def _dial(self, plan: Plan, observation: Observation) -> None:
+        """Have the addresses of the members that are ready be dialed."""
+        if self._dial_back is None:
+            return
+        self._dial_back.want(
+            {
+                member.name: member.enode
+                for member in plan.members
+                if member.enode is not None and observation.members[member.name].ready
+            }
+        )
+
+    def _reach(self) -> Reach | None:
+        if self._dial_back is None:
+            return None
+        found = self._dial_back
+        return Reach(found.vantage, found.problems(), found.pending())
 
     async def _publish(
         self, fleet: StatusFleet, plan: Plan, observation: Observation
@@ -112,17 +167,21 @@ class Reconciler:
         """Publish what belongs into the tree; return its state and when to look again."""
         if plan.tree is None:
             return None, ()
+        if self._sinks is not None:
+            for dropped in self._trees.use(self._sinks(fleet, observation)):
+                await dropped.close()
         try:
             key = await self._tree_key(fleet, observation)
         except (TreeKeyError, StoreError) as error:
             return TreeState(problem=str(error), refused=True), ()
-        held_until = self._settling.deadline(plan, observation, self._now())
+        proving = self._dial_back is not None and bool(self._dial_back.pending())
+        held_until = self._settling.deadline(plan, observation, self._now(), proving=proving)
         membership = self._choose(plan, observation)
         records = membership.records if held_until is None else None
         state = await self._trees.publish(plan.tree, records, key)
-        publication = self._trees.publication
-        expiry = publication.next_expiry if publication else None
-        return self._with_listed(state), (held_until, membership.next_change, expiry)
+        expiry = self._trees.next_expiry
+        retry = self._trees.retry_at
+        return self._with_listed(state), (held_until, membership.next_change, expiry, retry)
 
     def _choose(self, plan: Plan, observation: Observation) -> Membership:
         now = self._now()
@@ -130,19 +189,30 @@ class Reconciler:
         candidates = []
         for member in plan.members:
             observed = observation.members[member.name]
-            since = observed.unready_since if observed.unready_since is not None else now
-            unready = None if observed.ready else since
+            unready = self._unready_since(member, observed, now)
             candidates.append(
                 Candidate(member.name, member.record, published.get(member.name), unready)
             )
         return choose_members(candidates, now=now, grace_seconds=self._grace_seconds)
+
+    def _unready_since(self, member: Member, observed: ObservedMember, now: float) -> float | None:
+        """Return since when a member cannot be sent to anybody, None where it can."""
+        if not observed.ready:
+            return observed.unready_since if observed.unready_since is not None else now
+        found = self._dial_back
+        if found is None or member.enode is None or found.proved(member.name, member.enode):
+            self._unproved.pop(member.name, None)
+            return None
+        return self._unproved.setdefault(member.name, now)
 
     def _seen_tree(self) -> TreeState | None:
         """What is known of the tree without touching it."""
         if self._trees.serving is None:
             return None
         tree = self._trees.serving.tree
-        return self._with_listed(TreeState(url=tree.url, seq=tree.seq, published=True))
+        return self._with_listed(
+            TreeState(url=tree.url, seq=tree.seq, published=True, sinks=self._trees.states)
+        )
 
     def _with_listed(self, state: TreeState) -> TreeState:
         return replace(state, listed=self._listed)
@@ -155,9 +225,13 @@ class Reconciler:
     async def _prune(self, plan: Plan) -> dict[str, float | None]:
         """Stop the dropped members whose time has come; return the others with their time."""
         now = self._now()
+        shown = self._listed if plan.tree is not None else frozenset[str]()
+        if plan.tree is not None and self._trees.behind:
+            # Nobody can tell whom a tree that is not ours or cannot be looked at leads to.
+            shown |= frozenset(plan.removed)
         leaving = self._departures.update(
             plan.removed,
-            self._listed if plan.tree is not None else frozenset[str](),
+            shown,
             now=now,
             root_ttl_seconds=plan.tree.root_ttl_seconds if plan.tree is not None else 0,
         )

@@ -1,82 +1,142 @@
-"""The tree of a fleet, from decision to proof: signed, remembered, served, read back.
+"""The tree of a fleet, from decision to proof: signed, remembered, shown everywhere, read back.
 
-In this order, and each step only after the one before: a number is on disk before anybody sees it,
-so no crash makes two trees share one; the root moves after its entries, because the sink replaces
-its zone as a whole; and what is served counts as propagated only when it was read back through DNS
-and verified like a stranger would.
+In this order, and each step only after the one before: what other writers left at the sinks is
+looked at, so that a number never falls; a number is remembered before anybody sees it, so no crash
+makes two trees share one; every sink has the new entries before any root moves; entries go when
+their time is over, and are forgotten only when every sink has let them go; and what is served
+counts as propagated only when it was read back and verified like a stranger would.
+
+A sink that fails holds up nobody but itself: it keeps the whole old tree until it takes the new.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 from statusfleet.plan import DesiredTree
-from statusfleet.reconcile.conditions import TreeState
+from statusfleet.publishers.sink import (
+    ForeignTreeError,
+    LaggingError,
+    Progress,
+    RootMovedError,
+    SeenTree,
+    Sink,
+    SinkError,
+    Target,
+    check_ours,
+)
+from statusfleet.reconcile.conditions import SinkState, TreeState
 from statusfleet.store import Store
 from statusfleet.store import TreeState as Remembered
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.sequence import next_sequence
-from statusfleet.tree.zone import Zone, ZoneSettings
+from statusfleet.tree.zone import ZoneSettings
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
-from statusnode.records.tree import Link, Tree, TreeError
+from statusnode.records.tree import Link, Root, Tree, TreeError
 
 _READ_BACK_SECONDS: Final = 10.0
+_ENTRIES_PER_SECOND: Final = 100
+_LOOK_AGAIN_SECONDS: Final = 600.0
+_RETRY_SECONDS: Final = 2.0
+_LONGEST_RETRY_SECONDS: Final = 60.0
 
 
-class Sink(Protocol):
-    """Where a zone is served."""
+@dataclass(slots=True, eq=False)
+class _Place:
+    """A sink, and what is known of it since this process began."""
 
-    async def serve(self, zone: Zone) -> None:
-        """Serve `zone` in the place of what was served before.
+    sink: Sink
+    met: bool = False
+    """Whether its root was looked at, and may be replaced."""
+    foreign: bool = False
+    """Whether another's tree stands there."""
+    root: str | None = None
+    """The text of the root that it holds."""
+    served: Target | None = None
+    proved: Target | None = None
+    look_again: float = 0.0
+    progress: Progress = "Pending"
+    problem: str = ""
 
-        Raises:
-            SinkError: it cannot be served; the message says why.
-        """
-        ...
+    @property
+    def seq(self) -> int:
+        """The number of the root that it holds, 0 without one."""
+        with suppress(TreeError):
+            return Root.parse(self.root or "").seq
+        return 0
 
-    async def read_back(self, url: str) -> SeenTree:
-        """Read the tree at `url` through DNS, whole, and verify it.
-
-        Raises:
-            TreeError: it cannot be read.
-        """
-        ...
-
-
-class SinkError(Exception):
-    """A sink that does not take a tree."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeenTree:
-    """What a reader found: the number of the root, the records, and what was missing or wrong."""
-
-    seq: int
-    nodes: tuple[Record, ...]
-    complaints: tuple[str, ...]
+    def state(self) -> SinkState:
+        return SinkState(self.sink.name, self.progress, self.seq, self.problem)
 
 
 class TreeKeeper:
     """Keeps one fleet's tree published."""
 
-    def __init__(self, store: Store, sink: Sink, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, sinks: Iterable[Sink], now: Callable[[], float]) -> None:
         self._store = store
-        self._sink = sink
+        self._places = [_Place(sink) for sink in sinks]
         self._now = now
         self._publication: Publication | None = None
         self._serving: Publication | None = None
-        self._served: Zone | None = None
-        self._proved: Zone | None = None
+        self._troubled = 0
+        self._retry_at: float | None = None
 
     @property
     def publication(self) -> Publication | None:
         """What is published now; None before the first tree, and before `recall`."""
         return self._publication
+
+    @property
+    def serving(self) -> Publication | None:
+        """What every sink served last, since this process began; behind `publication` while one
+        fails.
+        """
+        return self._serving
+
+    @property
+    def behind(self) -> bool:
+        """Whether some sink may show a tree that is neither `publication` nor `serving`."""
+        known = {str(p.tree.root) for p in (self._publication, self._serving) if p is not None}
+        return self._publication is not None and any(
+            not place.met or (place.root is not None and place.root not in known)
+            for place in self._places
+        )
+
+    @property
+    def states(self) -> tuple[SinkState, ...]:
+        """How far each sink is, as last seen."""
+        return tuple(place.state() for place in self._places)
+
+    @property
+    def retry_at(self) -> float | None:
+        """When to publish again although nothing has changed, because a sink is not there yet.
+
+        Unix seconds; from two seconds on later and later, to a minute.
+        """
+        return self._retry_at
+
+    @property
+    def next_expiry(self) -> float | None:
+        """When the next retired entry may go (Unix seconds), None where there is none."""
+        if self._publication is None:
+            return None
+        return self._publication.pruned(now=self._now()).next_expiry
+
+    def use(self, sinks: Iterable[Sink]) -> tuple[Sink, ...]:
+        """Publish to these sinks from now on; return those that are not used any more.
+
+        What is known of a sink that stays is kept. The caller closes the others.
+        """
+        known = {id(place.sink): place for place in self._places}
+        self._places = [
+            known.pop(id(sink)) if id(sink) in known else _Place(sink) for sink in sinks
+        ]
+        return tuple(place.sink for place in known.values())
 
     async def recall(self) -> None:
         """Take up what was published last, by this process or by one before it.
@@ -86,11 +146,6 @@ class TreeKeeper:
         """
         if self._publication is None:
             self._publication = (await self._store.read()).tree.publication
-
-    @property
-    def serving(self) -> Publication | None:
-        """What the sink serves since this process began; behind `publication` while it fails."""
-        return self._serving
 
     async def publish(
         self, desired: DesiredTree, records: Sequence[Record] | None, key: PrivateKey
@@ -106,17 +161,53 @@ class TreeKeeper:
         link = Link(key.public_key, desired.domain)
         state = TreeState(url=str(link))
         if records or (records is not None and self._publication is not None):
+            await self._meet(link)
             try:
-                await self._move(desired, records, link, key)
+                await self._decide(desired, records, link, key)
             except TreeError as error:
                 return replace(state, problem=str(error), refused=True)
+        elif self._publication is not None:
+            await self._meet(link)
         if self._publication is None or self._publication.tree.link != link:
-            return state
+            return replace(state, sinks=self.states)
         return await self._serve(desired, self._publication, state)
 
-    async def _move(
+    async def unpublish(self, desired: DesiredTree) -> tuple[SinkState, ...]:
+        """Take the tree away from every sink; Published in the answer means that it is still there.
+
+        May be repeated until no sink fails. What is remembered is left alone.
+        """
+        publication = self._publication
+        if publication is None:
+            return ()
+        await self._meet(publication.tree.link)
+        target = self._target(desired, publication)
+        places = [place for place in self._places if place.met]
+        for place in await self._on(places, lambda place: place.sink.withdraw(target)):
+            place.root = place.served = place.proved = None
+            place.progress, place.problem = "Pending", ""
+        for place in self._places:
+            if place.foreign:  # nothing of ours is there to be taken away
+                place.progress, place.problem = "Pending", ""
+        return self.states
+
+    async def _meet(self, link: Link) -> None:
+        """Look at the roots of sinks that were not met yet."""
+        await self._on(
+            [place for place in self._places if not place.met],
+            lambda place: self._look(place, link),
+        )
+
+    async def _look(self, place: _Place, link: Link) -> None:
+        text = await place.sink.root(link.domain)
+        if text is not None:
+            check_ours(text, link)
+        place.root, place.met = text, True
+
+    async def _decide(
         self, desired: DesiredTree, records: Sequence[Record], link: Link, key: PrivateKey
     ) -> None:
+        """Make and remember another tree where there should be one."""
         tree = Tree.build(records, [Link.parse(text) for text in desired.links])
         memory = await self._store.read()
         before, now = self._publication, self._now()
@@ -126,56 +217,138 @@ class TreeKeeper:
             published=before.tree if before else None,
             highest_seen=memory.tree.seq,
         )
-        if before is None:
-            after = Publication(tree.sign(key, desired.domain, seq))
-        elif seq == before.tree.seq:
-            after = before.pruned(now=now)
-        else:
-            signed = tree.sign(key, desired.domain, seq)
-            ttl = desired.root_ttl_seconds
-            after = before.pruned(now=now).replaced_by(signed, now=now, root_ttl_seconds=ttl)
-        if after is not before:
-            await self._store.write(replace(memory, tree=Remembered(seq, after)))
+        # A root that is not ours and yet signed with our key: of a memory that was lost since.
+        ours = str(before.tree.root) if before else None
+        others = [place.seq for place in self._places if place.met and place.root != ours]
+        seq = max(seq, max(others, default=0) + 1) if others else seq
+        if before is not None and seq == before.tree.seq:
+            return
+        signed = tree.sign(key, desired.domain, seq)
+        ttl = desired.root_ttl_seconds
+        after = (
+            Publication(signed)
+            if before is None
+            else before.replaced_by(signed, now=now, root_ttl_seconds=ttl)
+        )
+        await self._store.write(replace(memory, tree=Remembered(seq, after)))
         self._publication = after
 
     async def _serve(
         self, desired: DesiredTree, publication: Publication, state: TreeState
     ) -> TreeState:
         state = replace(state, seq=publication.tree.seq)
-        zone = Zone.of(publication, zone_settings(desired))
-        if zone != self._served:
-            try:
-                await self._sink.serve(zone)
-            except SinkError as error:
-                return replace(state, problem=str(error))
-            self._served, self._serving = zone, publication
-        state = replace(state, published=True)
-        if zone == self._proved:
-            return replace(state, propagated=True)
-        problem = await self._prove(publication)
-        if not problem:
-            self._proved = zone
-        return replace(state, propagated=not problem, problem=problem)
+        target = self._target(desired, publication)
+        await self._bring(target)
+        places = self._places
+        if all(place.served == target for place in places):
+            self._serving = publication
+            await self._forget(publication)
+            state = replace(state, published=True)
+        await self._prove([p for p in places if p.served == target and p.proved != target], target)
+        if state.published:
+            state = replace(state, propagated=all(place.proved == target for place in places))
+        self._schedule(done=bool(state.propagated))
+        return replace(state, problem=self._problem(), sinks=self.states)
 
-    async def _prove(self, publication: Publication) -> str:
-        """Read the tree back; return what is wrong with it, or nothing."""
-        seen: SeenTree | None = None
-        reason = f"no whole tree within {_READ_BACK_SECONDS:g} s"
+    def _schedule(self, *, done: bool) -> None:
+        self._troubled = 0 if done else self._troubled + 1
+        wait = min(_RETRY_SECONDS * 2 ** min(self._troubled - 1, 16), _LONGEST_RETRY_SECONDS)
+        self._retry_at = None if done else self._now() + wait
+
+    async def _bring(self, target: Target) -> None:
+        """Bring the target to every sink that can take it; all entries before any root."""
+        now = self._now()
+        due = [p for p in self._places if p.met and (p.served != target or p.look_again <= now)]
+        for place in due:
+            place.progress, place.served, place.proved = "Publishing", None, None
+        prepared = await self._on(due, lambda place: place.sink.prepare(target))
+        moved = await self._on(prepared, lambda place: place.sink.move(target, place.root))
+        for place in moved:
+            place.root = target.root
+        for place in await self._on(moved, lambda place: place.sink.tidy(target)):
+            place.served, place.progress, place.problem = target, "Published", ""
+            place.look_again = now + _LOOK_AGAIN_SECONDS
+
+    async def _forget(self, publication: Publication) -> None:
+        """Forget the entries whose time is over: no sink has them any more."""
+        pruned = publication.pruned(now=self._now())
+        if pruned is not publication:
+            memory = await self._store.read()
+            await self._store.write(replace(memory, tree=Remembered(memory.tree.seq, pruned)))
+            self._publication = self._serving = pruned
+
+    async def _prove(self, places: Sequence[_Place], target: Target) -> None:
+        async with asyncio.TaskGroup() as group:
+            for place in places:
+                group.create_task(self._prove_one(place, target))
+
+    async def _prove_one(self, place: _Place, target: Target) -> None:
+        """Read the tree back; keep what is wrong with it, or that nothing is."""
+        signed = target.publication.tree
+        seconds = _READ_BACK_SECONDS + len(signed.tree.entries) / _ENTRIES_PER_SECOND
+        place.problem = f"no whole tree within {seconds:g} s"
         with suppress(TimeoutError):
             try:
-                async with asyncio.timeout(_READ_BACK_SECONDS):
-                    seen = await self._sink.read_back(publication.tree.url)
-            except TreeError as error:
-                reason = str(error)
-        if seen is None:
-            return reason
-        if seen.complaints:
-            return "; ".join(seen.complaints[:3])
-        if seen.seq != publication.tree.seq:
-            return f"DNS gives number {seen.seq}, published was {publication.tree.seq}"
-        if {str(node) for node in seen.nodes} != {str(n) for n in publication.tree.tree.nodes}:
-            return "DNS gives other records than were published"
-        return ""
+                async with asyncio.timeout(seconds):
+                    seen = await place.sink.read_back(signed.url)
+            except (TreeError, SinkError) as error:
+                place.problem = str(error)
+            else:
+                place.problem = next(filter(None, (_wrong(tree, target) for tree in seen)), "")
+        if not place.problem:
+            place.proved = target
+
+    def _target(self, desired: DesiredTree, publication: Publication) -> Target:
+        return Target(
+            publication.pruned(now=self._now()),
+            zone_settings(desired),
+            frozenset(publication.records()),
+        )
+
+    async def _on(
+        self, places: Sequence[_Place], act: Callable[[_Place], Awaitable[None]]
+    ) -> list[_Place]:
+        """Act on places at the same time; return those where it worked."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_try(place, act)) for place in places]
+        return [place for place, task in zip(places, tasks, strict=True) if task.result()]
+
+    def _problem(self) -> str:
+        problems = [(p.sink.name, p.problem) for p in self._places if p.problem]
+        if len(self._places) == 1:
+            return "".join(problem for _, problem in problems)
+        return "; ".join(f"{name}: {problem}" for name, problem in problems)
+
+
+async def _try(place: _Place, act: Callable[[_Place], Awaitable[None]]) -> bool:
+    place.foreign = False
+    try:
+        await act(place)
+    except RootMovedError as error:
+        # Look again, and go on from what is there.
+        place.met, place.progress, place.problem = False, "Publishing", str(error)
+    except LaggingError as error:
+        place.progress, place.problem = "Publishing", str(error)
+    except SinkError as error:
+        place.foreign = isinstance(error, ForeignTreeError)
+        place.progress, place.problem = "Failed", str(error)
+    else:
+        return True
+    return False
+
+
+def _wrong(seen: SeenTree, target: Target) -> str:
+    """Return what is wrong with a tree that was read back, or nothing."""
+    signed = target.publication.tree
+    where = seen.server or "DNS"
+    if seen.complaints:
+        named = f"{seen.server}: " if seen.server else ""
+        return named + "; ".join(seen.complaints[:3])
+    if seen.seq != signed.seq:
+        return f"{where} gives number {seen.seq}, published was {signed.seq}"
+    if {str(node) for node in seen.nodes} != {str(node) for node in signed.tree.nodes}:
+        return f"{where} gives other records than were published"
+    return ""
 
 
 def listed(

@@ -22,12 +22,17 @@ class Settling:
         self._began: float | None = None
         self._settled = False
 
-    def deadline(self, plan: Plan, observation: Observation, now: float) -> float | None:
-        """Return until when to hold the tree (unix seconds), None once the fleet has settled."""
+    def deadline(
+        self, plan: Plan, observation: Observation, now: float, *, proving: bool = False
+    ) -> float | None:
+        """Return until when to hold the tree (unix seconds), None once the fleet has settled.
+
+        `proving`: the address of a ready member is still being tried.
+        """
         if self._began is None:
             self._began = now
         until = self._began + ALLOWANCE_SECONDS
-        if not self._settled and (now >= until or not _starting(plan, observation)):
+        if not self._settled and (now >= until or not (proving or _starting(plan, observation))):
             self._settled = True
         return None if self._settled else until
 

@@ -18,7 +18,10 @@ from statusnode.crypto.keys import PrivateKey
 
 
 class Store(Protocol):
-    """What `reconcile` needs of a memory, wherever it is kept."""
+    """What `reconcile` needs of a memory, wherever it is kept.
+
+    A memory in a cluster lets the API's own errors (`KubeError`) through besides those named.
+    """
 
     async def read(self) -> State:
         """Return the remembered state; raises StoreError."""

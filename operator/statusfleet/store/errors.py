@@ -27,12 +27,13 @@ class FolderInUseError(StoreError):
 
 
 class NewerVersionError(StoreError):
-    """The data folder was written by a newer version of this program."""
+    """What is kept was written by a newer version of this program."""
 
-    def __init__(self, path: Path, found: int, known: int) -> None:
+    def __init__(self, source: Path | str, found: int, known: int, *, or_else: str = "") -> None:
+        """Take where it is kept, the layouts, and what else there is to do than to use that one."""
         super().__init__(
-            f"{path} has layout {found} of a newer statusfleet, and this one knows layout {known}: "
-            "use that version, or choose another folder with --data"
+            f"{source} has layout {found} of a newer statusfleet, and this one knows layout "
+            f"{known}: use that version{or_else}"
         )
         self.found = found
 

@@ -54,7 +54,8 @@ class FolderReader:
             return State()
         layout, state = decode_state(data, str(path))
         if state is None:
-            raise NewerVersionError(self.path, layout, LAYOUT)
+            remedy = ", or choose another folder with --data"
+            raise NewerVersionError(self.path, layout, LAYOUT, or_else=remedy)
         return state
 
     def holder(self) -> int | None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from statusfleet.plan import CanaryVerdict
 from statusfleet.store import FolderStore
+from statusfleet.worlds.canary import canary_settings, read_verdict
 from statusfleet.worlds.processes.child import Program
 from statusfleet.worlds.processes.confidential import write_if_changed
 from statusfleet.worlds.processes.supervisor import Phase, Supervisor
 from statusfleet.worlds.protocol import CanaryWish
 from statusnode.crypto.keys import PrivateKey
-from statusnode.records.enode import Enode
 
 NAME: Final = "canary"
 _MODULE: Final = "statusfleet.canary"
@@ -72,44 +72,25 @@ class CanaryRunner:
             self._verdict, self.legs = None, ()
             return
         path = self._store.path / "canary.json"
-        text = _config(wish, await self.key())
+        text = json.dumps(canary_settings(wish, await self.key()), indent=2).encode()
         await asyncio.to_thread(write_if_changed, path, text)
         log = self._store.path / "canary.log"
         self._supervisor.run(Program(NAME, _MODULE, (str(path),), log), self._take_line)
 
     def _take_line(self, line: bytes) -> None:
-        try:
-            found = json.loads(line)
-            legs = tuple(
-                LegDetail(leg["leg"], leg["member"], leg["latencyMs"], leg["error"] or "")
-                for leg in found["legs"]
-            )
-            self._verdict = CanaryVerdict(
-                passed=found["passed"] is True,
-                finished_at=float(found["finishedAt"]),
-                latency_ms=found["latencyMs"],
-                failures=tuple(str(failure) for failure in found["failures"]),
-            )
-        except (ValueError, TypeError, KeyError):
-            return  # not a verdict: its program does not write such lines
-        self.legs = legs
-        self._changed()
+        found = read_verdict(line)
+        if found is not None:
+            self._verdict, said = found
+            self.legs = _legs(said)
+            self._changed()
 
 
-def _config(wish: CanaryWish, key: PrivateKey) -> bytes:
-    return json.dumps(
-        {
-            "nodeKey": key.data.hex(),
-            "relayers": _targets(wish.relayers),
-            "mailservers": _targets(wish.mailservers),
-            "intervalSeconds": wish.interval_seconds,
-            "timeoutSeconds": wish.timeout_seconds,
-            "minPow": wish.min_pow,
-            "mailPassword": wish.mail_password.get_secret_value(),
-        },
-        indent=2,
-    ).encode()
-
-
-def _targets(members: tuple[tuple[str, Enode], ...]) -> list[dict[str, str]]:
-    return [{"name": name, "enode": str(enode)} for name, enode in members]
+def _legs(said: Mapping[str, Any]) -> tuple[LegDetail, ...]:
+    """Return what a verdict says of each leg; nothing where its lines have another shape."""
+    try:
+        return tuple(
+            LegDetail(leg["leg"], leg["member"], leg["latencyMs"], leg["error"] or "")
+            for leg in said["legs"]
+        )
+    except (TypeError, KeyError):
+        return ()

@@ -12,7 +12,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -39,6 +39,7 @@ from statusfleet.worlds.processes.probe import Health, ask
 from statusfleet.worlds.processes.seats import STATUSD, SeatMaker, Secrets
 from statusfleet.worlds.processes.supervisor import ChildState, Phase, Supervisor
 from statusfleet.worlds.protocol import CanaryWish
+from statusfleet.worlds.remember import keep_records
 from statusnode import __version__
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
@@ -175,7 +176,7 @@ class ProcessesWorld:
 
     async def apply(self, plan: Plan) -> None:
         """Write configurations and run what the plan names (`World`)."""
-        await self._keep_records(plan)
+        await keep_records(self._store, plan)
         for member in plan.members:
             path = await self._write_config(member)
             self._hashes[member.name] = member.restart_hash
@@ -213,13 +214,6 @@ class ProcessesWorld:
             rpc=f"http://{seat.rpc}",
             metrics=f"http://{seat.metrics}/metrics",
         )
-
-    async def _keep_records(self, plan: Plan) -> None:
-        state = await self._store.read()
-        records = dict(state.records)
-        records.update((m.name, str(m.record)) for m in plan.members if m.record is not None)
-        if records != state.records:
-            await self._store.write(replace(state, records=records))
 
     async def _write_config(self, member: Member) -> Path:
         path = self._store.member_folder(member.name) / CONFIG_NAME

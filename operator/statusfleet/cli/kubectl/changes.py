@@ -1,0 +1,114 @@
+"""`restart`, `pause` and `resume`: words in a StatusFleet that its operator acts on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from statusfleet.cli.kubectl.cluster import (
+    CommandError,
+    Context,
+    Kubeconfig,
+    Name,
+    Namespace,
+    Place,
+    Remote,
+    parse,
+    run,
+)
+
+if TYPE_CHECKING:
+    from statusfleet.api.fleet import StatusFleet
+
+MANAGER: Final = "kubectl-statusfleet"
+"""By which name the API server remembers who set what: not by the operator's."""
+
+
+def restart(
+    name: Name,
+    member: Annotated[
+        str,
+        typer.Argument(
+            metavar="[MEMBER]", help="Such as relayer-0.", show_default="all, one by one"
+        ),
+    ] = "",
+    namespace: Namespace = "",
+    kubeconfig: Kubeconfig = "",
+    context: Context = "",
+) -> None:
+    """Have members started anew, as spec.rollout says, by what this operator would run.
+
+    Keys, addresses and archives stay.
+    """
+
+    async def work(remote: Remote) -> StatusFleet:
+        fleet = parse(await remote.get())
+        await _patch(remote, restart_patch(fleet, member, datetime.now(UTC)))
+        return fleet
+
+    fleet = run(Place(name, namespace, kubeconfig, context), work)
+    who = member or "every member"
+    typer.echo(f"{who} of {name} is to be started anew, as spec.rollout says")
+    if fleet.spec.paused:
+        hint = f"kubectl statusfleet resume {name}"
+        typer.echo(f"nothing happens while {name} is paused: {hint}", err=True)
+
+
+def pause(
+    name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = ""
+) -> None:
+    """Have the operator observe and report, and change nothing."""
+    _set_paused(Place(name, namespace, kubeconfig, context), paused=True)
+
+
+def resume(
+    name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = ""
+) -> None:
+    """Have the operator go on with a fleet that was paused."""
+    _set_paused(Place(name, namespace, kubeconfig, context), paused=False)
+
+
+def _set_paused(place: Place, *, paused: bool) -> None:
+    async def work(remote: Remote) -> bool:
+        spec = (await remote.get()).get("spec") or {}
+        if bool(spec.get("paused")) == paused:
+            return False
+        await _patch(remote, {"spec": {"paused": paused}})
+        return True
+
+    changed = run(place, work)
+    state = "paused" if paused else "not paused"
+    typer.echo(f"{place.name} is {state}" if changed else f"{place.name} was {state} already")
+
+
+async def _patch(remote: Remote, patch: dict[str, Any]) -> None:
+    from statusfleet.kube.kinds import STATUS_FLEET
+
+    await remote.client.patch(
+        STATUS_FLEET, remote.namespace, remote.name, patch, field_manager=MANAGER
+    )
+
+
+def restart_patch(fleet: StatusFleet, member: str, now: datetime) -> dict[str, Any]:
+    """Return what asks the operator to start a member, or ("") all of them, anew. Pure.
+
+    Raises:
+        CommandError: the fleet has no such member.
+    """
+    from statusfleet.plan import desired_members
+    from statusfleet.worlds.kubernetes.names import RESTART
+
+    names = [one.name for one in desired_members(fleet.spec)]
+    if member and member not in names:
+        raise CommandError(f"{fleet.name} has no member {member}: {_some(names)}")
+    key = f"{RESTART}.{member}" if member else RESTART
+    # Any value that was not there before asks; a time also tells when.
+    return {"metadata": {"annotations": {key: now.isoformat(timespec="milliseconds")}}}
+
+
+def _some(names: Sequence[str], most: int = 12) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{rest}"

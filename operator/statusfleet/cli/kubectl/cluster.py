@@ -1,0 +1,134 @@
+"""What the commands share: the options that kubectl has too, the way to the cluster, and how what
+goes wrong is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from statusfleet.api.fleet import StatusFleet
+    from statusfleet.kube import KubeClient
+    from statusfleet.kube.kinds import JsonDict
+
+Result = TypeVar("Result")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the fleet.")]
+Namespace = Annotated[
+    str,
+    typer.Option(
+        "--namespace",
+        "-n",
+        metavar="NAME",
+        help="Its namespace.",
+        show_default="the namespace of the context",
+    ),
+]
+Kubeconfig = Annotated[
+    str,
+    typer.Option(
+        "--kubeconfig",
+        metavar="FILE",
+        help="Way to the cluster.",
+        show_default="KUBECONFIG, the pod's service account, ~/.kube/config",
+    ),
+]
+Context = Annotated[
+    str, typer.Option("--context", metavar="NAME", help="Context of the kubeconfig.")
+]
+
+
+class CommandError(Exception):
+    """A command cannot do its work; the message is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which fleet, and where."""
+
+    name: str
+    namespace: str = ""
+    """Its namespace; "" means the one of the context."""
+    kubeconfig: str = ""
+    context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """One fleet of a cluster, by name; whether it exists is not known yet."""
+
+    client: KubeClient
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    async def get(self) -> JsonDict:
+        """Return the fleet as it stands in the cluster.
+
+        Raises:
+            CommandError: there is none of that name.
+            KubeError: the cluster does not answer.
+        """
+        from statusfleet.kube.kinds import STATUS_FLEET
+
+        found = await self.client.find(STATUS_FLEET, self.namespace, self.name)
+        if found is None:
+            raise self.missing()
+        return found
+
+    def missing(self) -> CommandError:
+        """Return what is told where there is no such fleet."""
+        return CommandError(f"there is no fleet {self.name} in the namespace {self.namespace}")
+
+
+@asynccontextmanager
+async def connected(place: Place) -> AsyncIterator[Remote]:
+    """Hold a way to a fleet's cluster; raises KubeConfigError."""
+    from statusfleet.kube import KubeClient
+
+    async with await KubeClient.connect(place.kubeconfig, place.context) as client:
+        yield Remote(client, place.namespace or client.namespace, place.name)
+
+
+def run(place: Place, work: Callable[[Remote], Awaitable[Result]]) -> Result:
+    """Do a command's work on a fleet and return what came of it.
+
+    What goes wrong is a line on standard error and the exit code 1; Ctrl-C is an end like any.
+    """
+    from statusfleet.kube import KubeError
+    from statusfleet.store import StoreError
+
+    async def whole() -> Result:
+        async with connected(place) as remote:
+            return await work(remote)
+
+    try:
+        return asyncio.run(whole())
+    except (CommandError, KubeError, StoreError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def parse(body: JsonDict) -> StatusFleet:
+    """Return the typed form of a fleet.
+
+    Raises:
+        CommandError: it does not fit; the operator tells of it too.
+    """
+    from statusfleet.api.manifest import parse_fleet
+
+    fleet, problems = parse_fleet(body)
+    if fleet is None:
+        path, message = problems[0]
+        raise CommandError(f"{'.'.join(map(str, path))}: {message}")
+    return fleet

@@ -1,0 +1,59 @@
+"""The command `kubectl-statusfleet`, which kubectl runs as `kubectl statusfleet`.
+
+Exit codes of every command: 0 done, 1 failed, 2 wrong usage. What a command needs beyond its
+options is imported when it runs, so that `--help` and completion are quick.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from statusfleet.cli.kubectl.changes import pause, restart, resume
+from statusfleet.cli.kubectl.logs import logs
+from statusfleet.cli.kubectl.nodes import nodes
+from statusfleet.cli.kubectl.status import status
+from statusfleet.cli.kubectl.tree import tree
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at fleets of Status nodes in a cluster, and tell their operator what to do.",
+    pretty_exceptions_show_locals=False,  # locals may hold what only the cluster should
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import statusnode
+
+        typer.echo(f"kubectl-statusfleet {statusnode.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print it."),
+    ] = False,
+) -> None:
+    """Look at fleets of Status nodes in a cluster, and tell their operator what to do."""
+
+
+app.command()(status)
+app.command()(tree)
+app.command()(logs)
+app.command()(nodes)
+app.command()(restart)
+app.command()(pause)
+app.command()(resume)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="kubectl statusfleet")
+
+
+if __name__ == "__main__":
+    main()

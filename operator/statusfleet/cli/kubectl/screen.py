@@ -1,0 +1,183 @@
+"""One fleet on one screen: what its object and its operator say, as text. Pure.
+
+Shows what stands in the object, and never asks anything further: a fleet that cannot be shown from
+its status has a status that lacks something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from statusfleet.api.status import Condition, FleetStatus, MemberStatus, TreeStatus
+from statusfleet.cli.kubectl.columns import age, columns
+from statusfleet.reconcile.reasons import Reason
+
+MOST_MEMBERS: Final = 24
+"""Rows of members that fit a screen beside the rest."""
+
+_REMEDIES: Final[Mapping[str, str]] = {
+    Reason.MEMBERS_NOT_READY: "kubectl statusfleet logs {fleet}",
+    Reason.WAITING_FOR_MEMBERS: "kubectl statusfleet logs {fleet}",
+    Reason.NOT_PUBLISHED: "kubectl statusfleet tree {fleet}",
+    Reason.INVALID_EDIT: "kubectl edit statusfleet {fleet}",
+    Reason.INVALID_SPEC: "kubectl edit statusfleet {fleet}",
+    Reason.NOT_APPLIED: "kubectl describe statusfleet {fleet}",
+    Reason.BLOCKED: "kubectl describe statusfleet {fleet}",
+    Reason.ADDRESS_MISSING: "kubectl get services {objects}",
+    Reason.NOT_REACHED: "kubectl get services,pods -o wide {objects}",
+    Reason.SINK_FAILED: "kubectl statusfleet tree {fleet}",
+    Reason.SIGNING_REFUSED: "kubectl describe statusfleet {fleet}",
+    Reason.WALK_FAILED: "kubectl statusfleet tree {fleet}",
+    Reason.FAILED: "kubectl statusfleet logs {fleet} canary",
+    Reason.ROLLOUT_STOPPED: "kubectl statusfleet logs {fleet}",
+    Reason.NEWER_OPERATOR: "kubectl statusfleet restart {fleet}",
+    Reason.PAUSED_BY_SPEC: "kubectl statusfleet resume {fleet}",
+}
+"""What to run next, by the reason of a condition. Reasons that pass by themselves have none."""
+
+
+def status_lines(body: Mapping[str, Any], status: FleetStatus, now: float) -> Iterator[str]:
+    """Yield the lines of the screen; `now` is in unix seconds."""
+    metadata = body["metadata"]
+    where = f"{metadata['name']} -n {metadata['namespace']}"
+    yield from _head(metadata, status, now)
+    if not status.conditions:
+        yield "no operator has looked at it yet"
+        return
+    yield from _roles(status)
+    yield from _members(status, where)
+    yield from _tree(status.tree, now)
+    yield ""
+    yield from _conditions(status, where, metadata, now)
+
+
+def _head(metadata: Mapping[str, Any], status: FleetStatus, now: float) -> Iterator[str]:
+    ready = f", {status.ready} members ready" if status.ready else ""
+    yield f"{metadata['namespace']}/{metadata['name']}: {status.phase or 'Unknown'}{ready}"
+    if status.image:
+        yield f"image {status.image}"
+    if deleted := metadata.get("deletionTimestamp"):
+        yield f"being deleted since {_age(deleted, now)}"
+    generation = int(metadata.get("generation") or 0)
+    if status.conditions and status.observed_generation < generation:
+        yield (
+            f"the operator has not taken up the last edit yet: this is of generation "
+            f"{status.observed_generation}, the spec is at {generation}"
+        )
+
+
+def _roles(status: FleetStatus) -> Iterator[str]:
+    counts = status.roles
+    if counts is None:
+        return
+    named = (
+        ("bootstrap", counts.bootstrap),
+        ("relayer", counts.relayer),
+        ("rendezvous", counts.rendezvous),
+        ("mailserver", counts.mailserver),
+    )
+    yield ""
+    yield from columns(
+        ("ROLE", "DESIRED", "READY", "IN TREE"),
+        [(name, one.desired, one.ready, one.published) for name, one in named if one is not None],
+    )
+
+
+def _members(status: FleetStatus, where: str) -> Iterator[str]:
+    shown = _most_telling(status.members)
+    if not shown:
+        return
+    yield ""
+    lines = columns(
+        ("MEMBER", "READY", "IN TREE", "SEQ", "ADDRESS", "FROM"),
+        [
+            (
+                member.name,
+                _yes(member.ready),
+                _yes(member.published),
+                member.seq,
+                member.address or "",
+                member.address_source or "",
+            )
+            for member in shown
+        ],
+    )
+    yield next(lines)
+    for member, line in zip(shown, lines, strict=True):
+        yield line
+        if member.message:
+            yield f"  {member.message}"
+        if member.version and member.version != status.image:
+            yield f"  runs {member.version}"
+    if len(shown) < len(status.members):
+        yield f"and {len(status.members) - len(shown)} more: kubectl statusfleet nodes {where}"
+
+
+def _most_telling(members: tuple[MemberStatus, ...]) -> tuple[MemberStatus, ...]:
+    """Return the members that fit: those that lack something first, in the order they had."""
+    if len(members) <= MOST_MEMBERS:
+        return members
+    by_need = sorted(members, key=lambda member: member.ready and not member.message)
+    chosen = {member.name for member in by_need[:MOST_MEMBERS]}
+    return tuple(member for member in members if member.name in chosen)
+
+
+def _tree(tree: TreeStatus | None, now: float) -> Iterator[str]:
+    if tree is None:
+        return
+    moved = f", published {_age(tree.published_at, now)} ago" if tree.published_at else ""
+    read = f", read back {_age(tree.propagated_at, now)} ago" if tree.propagated_at else ""
+    yield ""
+    yield f"tree {tree.url}"
+    yield f"     seq {tree.seq}, {tree.records} records{moved}{read}"
+    yield from sink_lines(tree)
+
+
+def sink_lines(tree: TreeStatus) -> Iterator[str]:
+    """Yield a table of the sinks of a tree, each with what it complains of."""
+    if not tree.sinks:
+        return
+    lines = columns(
+        ("SINK", "STATE", "SEQ"), [(sink.name, sink.state, sink.seq) for sink in tree.sinks]
+    )
+    yield next(lines)
+    for sink, line in zip(tree.sinks, lines, strict=True):
+        yield line
+        if sink.message:
+            yield f"  {sink.message}"
+
+
+def _conditions(
+    status: FleetStatus, where: str, metadata: Mapping[str, Any], now: float
+) -> Iterator[str]:
+    objects = f"-n {metadata['namespace']} -l statusfleet.io/fleet={metadata['name']}"
+    lines = columns(
+        ("CONDITION", "STATUS", "REASON", "SINCE"),
+        [
+            (one.type, one.status, one.reason, _age(one.last_transition_time, now))
+            for one in status.conditions
+        ],
+    )
+    yield next(lines)
+    for condition, line in zip(status.conditions, lines, strict=True):
+        yield line
+        if condition.message:
+            yield f"  {condition.message}"
+        if remedy := remedy_of(condition):
+            yield f"  next: {remedy.format(fleet=where, objects=objects)}"
+
+
+def remedy_of(condition: Condition) -> str:
+    """Return the command that helps, with {fleet} and {objects} in it; "" where none does."""
+    return _REMEDIES.get(condition.reason, "")
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _age(moment: str, now: float) -> str:
+    """Return how long ago a moment, as Kubernetes writes it, was."""
+    return age(now - datetime.fromisoformat(moment).timestamp())

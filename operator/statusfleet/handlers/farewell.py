@@ -1,0 +1,95 @@
+"""The end of a fleet that was deleted: what `spec.deletion` says, then our finalizer goes.
+
+Out of the sinks first; then, with `drain`, readers get the root's TTL to forget the members; then
+the members stop, and identities are deleted where the manifest says so. Everything else belongs to
+the fleet, and the cluster's garbage collector takes it. Each step may be repeated: after a restart
+of the operator it begins anew, and waits once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from statusfleet.api.fleet import StatusFleet
+from statusfleet.plan import Observation, Plan, make_plan
+from statusfleet.publishers.sink import Sink
+from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.store.kubernetes import KubernetesStore
+from statusfleet.worlds.kubernetes.world import KubernetesWorld
+
+_SINK_RETRY_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What keeps a fleet from going: for how many seconds at the most, and why."""
+
+    seconds: float
+    message: str
+
+
+class Farewell:
+    """Takes one fleet away."""
+
+    def __init__(
+        self,
+        world: KubernetesWorld,
+        trees: TreeKeeper,
+        store: KubernetesStore,
+        sinks: Callable[[StatusFleet, Observation], Iterable[Sink]],
+        now: Callable[[], float],
+    ) -> None:
+        self._world = world
+        self._trees = trees
+        self._store = store
+        self._sinks = sinks
+        self._now = now
+        self._withdrawn: float | None = None
+
+    async def step(self, fleet: StatusFleet) -> Wait | None:
+        """Go on as far as possible; None means that nothing is left to do.
+
+        Raises:
+            KubeError: the cluster does not answer.
+            StoreError: the fleet's memory cannot be read.
+        """
+        # Only looked at: a fleet that goes gets no new keys and Services.
+        still = fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"paused": True})})
+        observation = await self._world.observe(still)
+        plan = make_plan(still, observation)
+        wait = await self._unpublish(fleet, plan, observation)
+        if wait is not None:
+            return wait
+        await self._world.probe(None)
+        await self._world.prune(replace(plan, removed=tuple(observation.members)))
+        if fleet.spec.deletion.identities == "Delete":
+            await self._store.forget()
+        return None
+
+    async def _unpublish(
+        self, fleet: StatusFleet, plan: Plan, observation: Observation
+    ) -> Wait | None:
+        if plan.tree is None or fleet.spec.deletion.tree == "Keep":
+            return None
+        await self._trees.recall()
+        if self._trees.publication is None:
+            return None
+        if self._withdrawn is None:
+            for dropped in self._trees.use(self._sinks(fleet, observation)):
+                await dropped.close()
+            states = await self._trees.unpublish(plan.tree)
+            left = [state for state in states if state.progress != "Pending"]
+            if left:
+                named = "; ".join(f"{s.name}: {s.problem or 'still published'}" for s in left)
+                text = (
+                    f"the tree cannot be taken back ({named}); set spec.deletion.tree to Keep to "
+                    "leave it there"
+                )
+                return Wait(_SINK_RETRY_SECONDS, text)
+            self._withdrawn = self._now()
+        until = self._withdrawn + plan.tree.root_ttl_seconds
+        if fleet.spec.deletion.drain and self._now() < until:
+            return Wait(until - self._now(), "waiting until readers have forgotten the members")
+        return None

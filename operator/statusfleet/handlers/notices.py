@@ -1,0 +1,103 @@
+"""Events for whoever runs `kubectl describe`: what changed, once for each change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from statusfleet.api.fleet import API_VERSION, KIND
+from statusfleet.kube.client import KubeClient
+from statusfleet.kube.errors import KubeError
+from statusfleet.kube.kinds import EVENT, JsonDict
+from statusfleet.reconcile.status import moment
+from statusfleet.worlds.kubernetes.names import Owner
+
+_COMPONENT: Final = "statusfleet"
+_LONGEST: Final = 1000
+_GOOD: Final = frozenset({"Ready", "AddressesReady", "Reachable", "TreePublished", "CanaryPassing"})
+"""Conditions whose loss is worth a warning; of the others, only the reason is told."""
+_SILENT: Final = frozenset({"TreePropagated"})
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to say."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+def notices(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Notice]:
+    """Yield what to say when one status follows another."""
+    old = {one.get("type"): one for one in before.get("conditions") or ()}
+    for one in after.get("conditions") or ():
+        kind, status = one["type"], one["status"]
+        known = old.get(kind) or {}
+        if kind in _SILENT or known.get("status") == status:
+            continue
+        if kind in _GOOD:
+            if status == "False" and not known:
+                continue  # it has only just begun
+            if status != "Unknown":
+                yield _notice(one, warning=status == "False")
+        elif status == "True":
+            yield _notice(one)
+
+
+def restarts(names: Iterable[str]) -> Iterator[Notice]:
+    """Yield a notice for each member that a rollout starts anew."""
+    for name in names:
+        yield Notice("Restarting", f"{name} is started anew: what it was started with has changed")
+
+
+class Noticeboard:
+    """Posts notices of one fleet."""
+
+    def __init__(self, client: KubeClient, owner: Owner) -> None:
+        self._client = client
+        self._owner = owner
+        self._count = 0
+
+    async def post(self, found: Iterable[Notice], now: float) -> None:
+        """Post notices; one that cannot be posted is let go, since the status says it too."""
+        for notice in found:
+            try:
+                await self._client.create(self._body(notice, now))
+            except KubeError as error:
+                _log.debug("a notice was not posted: %s", error)
+
+    def _body(self, notice: Notice, now: float) -> JsonDict:
+        self._count += 1
+        owner = self._owner
+        return {
+            "apiVersion": EVENT.api_version,
+            "kind": EVENT.kind,
+            "metadata": {
+                "namespace": owner.namespace,
+                "name": f"{owner.name}.{int(now * 1e6):x}.{self._count:x}",
+            },
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "namespace": owner.namespace,
+                "name": owner.name,
+                "uid": owner.uid,
+            },
+            "type": "Warning" if notice.warning else "Normal",
+            "reason": notice.reason,
+            "message": notice.message[:_LONGEST],
+            "source": {"component": _COMPONENT},
+            "firstTimestamp": moment(now),
+            "lastTimestamp": moment(now),
+            "count": 1,
+        }
+
+
+def _notice(condition: Mapping[str, Any], *, warning: bool = False) -> Notice:
+    kind, reason, message = condition["type"], condition["reason"], condition.get("message", "")
+    text = f"{kind}: {message}" if message else f"{kind} is {condition['status']}"
+    return Notice(reason, text, warning)

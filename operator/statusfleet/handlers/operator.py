@@ -1,0 +1,212 @@
+"""The whole operator: leadership first, then watches and a task for each fleet, then nothing.
+
+    stand by ── the Lease is ours ── watch ── SIGTERM: end the tasks, let the Lease go
+                                       └───── the Lease is lost: exit at once
+
+`/health` says whether this process should live: it stands by, or its watches progress. A lost Lease
+is an error that ends the process; whatever was under way by then writes nothing any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Collection, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from statusfleet.handlers.fleets import Fleets
+from statusfleet.handlers.numbers import Numbers
+from statusfleet.handlers.task import Surroundings
+from statusfleet.handlers.watches import Watches
+from statusfleet.kube.client import KubeClient
+from statusfleet.kube.connection import Connection, load_connection
+from statusfleet.kube.errors import NotFoundError, TransientError
+from statusfleet.kube.kinds import STATUS_FLEET
+from statusfleet.kube.lease import LEASE_NAME, Leadership
+from statusnode.metrics.server import MetricsServer, Sources
+from statusnode.metrics.text import Family
+
+_SILENCE_SECONDS: Final = 90.0
+"""More than Kopf takes to notice that a connection is dead, and to make another."""
+_CRD_SECONDS: Final = 5.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """What the command line says. `namespaces`: those to look after, () for all.
+
+    `lease_namespace` is where the Lease stands, "" for the one we are in; `host` and `port` are of
+    health and metrics, port 0 any free one.
+    """
+
+    kubeconfig: str = ""
+    context: str = ""
+    namespaces: Collection[str] = ()
+    lease_namespace: str = ""
+    image: str = ""
+    vantage: str = ""
+    reach_first: bool = True
+    host: str = ""
+    port: int = 8080
+    parallel: int = 16
+    identity: str = field(default_factory=lambda: f"{socket.gethostname()}_{uuid.uuid4()}")
+
+
+class Operator:
+    """One process of the operator."""
+
+    def __init__(self, settings: OperatorSettings) -> None:
+        self._settings = settings
+        self._numbers = Numbers()
+        self._stopping = asyncio.Event()
+        self._kopf_stop = asyncio.Event()
+        self._leadership: Leadership | None = None
+        self._watches: Watches | None = None
+
+    async def run(self) -> None:
+        """Run until told to stop.
+
+        Raises:
+            KubeConfigError: there is no way to a cluster.
+            ExceptionGroup: with LeadershipLostError, where the Lease was lost.
+            OSError: the port of health and metrics is taken.
+        """
+        settings = self._settings
+        connection = await load_connection(settings.kubeconfig, settings.context)
+        server = MetricsServer(settings.host, settings.port, self._sources())
+        await server.start()
+        _log.info("health and metrics are served on port %d", server.port)
+        self._catch_signals()
+        try:
+            # Renewals never wait behind other requests.
+            async with KubeClient(connection, timeout_seconds=5.0, parallel=2) as lease_client:
+                await self._lead(connection, lease_client)
+        finally:
+            await server.stop()
+
+    async def _lead(self, connection: Connection, lease_client: KubeClient) -> None:
+        settings = self._settings
+        namespace = settings.lease_namespace or connection.namespace
+        leadership = Leadership(lease_client, namespace, settings.identity)
+        self._leadership = leadership
+        if not await self._unless_stopped(leadership.acquire()):
+            return
+        _log.info("this process leads: %s", settings.identity)
+        async with (
+            KubeClient(
+                connection, parallel=settings.parallel, may_write=lambda: leadership.leads
+            ) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            renewing = group.create_task(leadership.keep(), name="lease")
+            if await self._unless_stopped(
+                _crd_is_there(client, next(iter(settings.namespaces), ""))
+            ):
+                await self._watch(client, group, renewing)
+            renewing.cancel()
+        await leadership.release()
+
+    async def _watch(
+        self, client: KubeClient, group: asyncio.TaskGroup, renewing: asyncio.Task[None]
+    ) -> None:
+        settings = self._settings
+        watches = Watches(
+            kubeconfig=settings.kubeconfig,
+            context=settings.context,
+            namespaces=settings.namespaces,
+            lease=LEASE_NAME,
+            clock=time.monotonic,
+        )
+        around = Surroundings(
+            client=client,
+            snapshot=watches.snapshot,
+            slots=asyncio.Semaphore(settings.parallel),
+            numbers=self._numbers,
+            image=settings.image,
+            vantage=settings.vantage,
+            reach_first=settings.reach_first,
+            now=time.time,
+        )
+        fleets = Fleets(around, group)
+        self._watches = watches
+        ending = group.create_task(self._end(fleets, renewing), name="end")
+        try:
+            # Kopf takes the signals for itself when it starts; they are ours again after.
+            await watches.run(fleets, self._kopf_stop, self._catch_signals)
+        finally:
+            ending.cancel()
+            self._watches = None
+
+    async def _end(self, fleets: Fleets, renewing: asyncio.Task[None]) -> None:
+        """When told to stop, end the fleets' tasks before what they stand on.
+
+        The Lease goes as soon as nothing is written any more: Kopf takes its time to stop.
+        """
+        await self._stopping.wait()
+        _log.info("stopping")
+        await fleets.stop()
+        renewing.cancel()
+        if self._leadership is not None:
+            await self._leadership.release()
+        self._kopf_stop.set()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Wait for `work`; False means that we were told to stop first."""
+        task = asyncio.create_task(work)
+        stop = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                await task
+                return True
+            return False
+        finally:
+            task.cancel()
+            stop.cancel()
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stopping.set)
+
+    # ── health ──
+
+    def _sources(self) -> Sources:
+        return Sources(
+            self._families, self._is_healthy, lambda: (), sick="the watches bring nothing any more"
+        )
+
+    def _families(self) -> Iterable[Family]:
+        leads = self._leadership is not None and self._leadership.leads
+        return self._numbers.families(leads=leads, silent_seconds=self._silence)
+
+    @property
+    def _silence(self) -> float:
+        return self._watches.silent_seconds if self._watches is not None else 0.0
+
+    def _is_healthy(self) -> bool:
+        return self._silence < _SILENCE_SECONDS
+
+
+async def _crd_is_there(client: KubeClient, namespace: str) -> None:
+    """Wait until the cluster knows our kind: the operator may be installed before its CRD."""
+    told = False
+    while True:
+        try:
+            async for _ in client.iterate(STATUS_FLEET, namespace, page=1):
+                break
+        except NotFoundError:
+            if not told:
+                _log.warning("the cluster does not know StatusFleet yet: install the CRD")
+                told = True
+        except TransientError as error:
+            _log.warning("%s", error)
+        else:
+            return
+        await asyncio.sleep(_CRD_SECONDS)

@@ -1,0 +1,350 @@
+"""One fleet's own task: looks at its fleet whenever it is woken, and writes its status.
+
+Nobody else writes that status, and one fleet's trouble is nobody else's: a pass that fails is made
+again, sooner or later by what went wrong, and the next time stands in the status. At most so many
+passes as there are slots are made at a time in the whole operator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from statusfleet.api.fleet import GROUP, StatusFleet
+from statusfleet.api.manifest import fleet_problems, parse_fleet
+from statusfleet.api.problems import Path, path_text
+from statusfleet.api.secrets import secret_uses
+from statusfleet.api.status import ConditionType, Phase
+from statusfleet.handlers.farewell import Farewell
+from statusfleet.handlers.notices import Noticeboard, notices, restarts
+from statusfleet.handlers.numbers import Numbers, Outcome
+from statusfleet.kube.client import KubeClient
+from statusfleet.kube.errors import (
+    ForbiddenError,
+    InvalidError,
+    KubeError,
+    NotFoundError,
+    NotLeaderError,
+    TransientError,
+)
+from statusfleet.kube.kinds import STATUS_FLEET, JsonDict, Kind
+from statusfleet.kube.names import FINALIZER
+from statusfleet.plan import Observation
+from statusfleet.publishers.build import SinkBuilder
+from statusfleet.publishers.objects import Owner as SinkOwner
+from statusfleet.publishers.sink import Sink
+from statusfleet.reconcile.conditions import Finding
+from statusfleet.reconcile.fleet import Reconciler, Report
+from statusfleet.reconcile.loop import Wakeful
+from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.reachable import DialBack
+from statusfleet.reconcile.reasons import Reason
+from statusfleet.reconcile.status import Status, fleet_status, moment, troubled_status
+from statusfleet.store import CorruptKeyError, CorruptStateError, NewerVersionError, StoreError
+from statusfleet.store.kubernetes import KubernetesStore
+from statusfleet.worlds.errors import WorldError
+from statusfleet.worlds.kubernetes.names import Owner
+from statusfleet.worlds.kubernetes.records import Snapshot
+from statusfleet.worlds.kubernetes.world import KubernetesWorld
+
+RESYNC_SECONDS: Final = 300.0
+GRACE_SECONDS: Final = 60.0
+_LONGEST_RETRY_SECONDS: Final = 60.0
+_BLOCKED_SECONDS: Final = 120.0
+_SECRETS_SECONDS: Final = 30.0
+_QUIET_FAILURES: Final = 1
+"""How many failures in a row are not worth a word: somebody else was quicker, a server restarts."""
+_MOST_PROBLEMS: Final = 3
+_BLOCKING: Final = (
+    CorruptKeyError,
+    CorruptStateError,
+    ForbiddenError,
+    InvalidError,
+    NewerVersionError,
+)
+"""What another attempt alone does not mend."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all fleets of an operator share.
+
+    `image` is the operator's own, `vantage` what to call the place from where members are dialed;
+    without `reach_first`, one that cannot be reached from there is published all the same.
+    """
+
+    client: KubeClient
+    snapshot: Callable[[tuple[str, str]], Snapshot]
+    slots: asyncio.Semaphore
+    numbers: Numbers
+    image: str
+    vantage: str
+    reach_first: bool
+    now: Callable[[], float]
+
+
+class FleetTask:
+    """Looks after one fleet, from the moment it is seen to the moment it is gone."""
+
+    def __init__(self, around: Surroundings, body: JsonDict) -> None:
+        metadata = body["metadata"]
+        self.owner = Owner(metadata["namespace"], metadata["name"], metadata["uid"])
+        self._around = around
+        self._body = body
+        self._status: Mapping[str, Any] = body.get("status") or {}
+        self._written: tuple[Status, Mapping[str, Any]] | None = None
+        self._fleet: StatusFleet | None = None
+        self._seen: Snapshot | None = None
+        self._failures = 0
+        self._loop = Wakeful(self._step)
+        self._store = KubernetesStore(
+            around.client, self.owner.namespace, self.owner.name, watched=self._version
+        )
+        self._world = KubernetesWorld(
+            around.client,
+            self._store,
+            self._snapshot,
+            self.owner,
+            image=around.image,
+            now=around.now,
+            changed=self._loop.wake,
+        )
+        self._builder = SinkBuilder(around.client, SinkOwner(self.owner.namespace, self.owner.name))
+        self._trees = TreeKeeper(self._store, (), around.now)
+        self._dial_back = DialBack(
+            around.vantage, around.now, self._loop.wake, required=around.reach_first
+        )
+        self._reconciler = Reconciler(
+            self._world,
+            self._trees,
+            self._store,
+            around.now,
+            grace_seconds=GRACE_SECONDS,
+            sinks=self._sinks,
+            restarter=self._world,
+            dial_back=self._dial_back,
+        )
+        self._farewell = Farewell(self._world, self._trees, self._store, self._sinks, around.now)
+        self._board = Noticeboard(around.client, self.owner)
+
+    @property
+    def fleet_id(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.owner.namespace, self.owner.name
+
+    def see(self, body: JsonDict) -> None:
+        """Take the fleet as it stands now; only what is not our own doing wakes us."""
+        before, self._body = self._body, body
+        status = body.get("status") or {}
+        if self._written is None or status != self._written[1]:
+            self._status = status
+        if _essence(before) != _essence(body) or status != (before.get("status") or {}):
+            self._loop.wake()
+
+    def wake(self) -> None:
+        """Have the fleet looked at soon: something of it has changed."""
+        self._seen = None
+        self._loop.wake()
+
+    async def run(self) -> None:
+        """Look after the fleet until cancelled."""
+        async with self._world, asyncio.TaskGroup() as group:
+            group.create_task(self._dial_back.run())
+            await self._loop.run()
+
+    # ── what is seen ──
+
+    def _snapshot(self) -> Snapshot:
+        if self._seen is None:
+            self._seen = self._around.snapshot(self.fleet_id)
+        return self._seen
+
+    def _version(self, kind: Kind, name: str) -> str | None:
+        child = self._snapshot().children.get((kind.kind, name))
+        return str(child.version) if child is not None else None
+
+    def _sinks(self, fleet: StatusFleet, observation: Observation) -> tuple[Sink, ...]:
+        publish = fleet.spec.tree.publish if fleet.spec.tree is not None else ()
+        return self._builder.build(publish, observation.secrets)
+
+    # ── a pass ──
+
+    async def _step(self) -> float:
+        async with self._around.slots:
+            started = asyncio.get_running_loop().time()
+            outcome: Outcome = "done"
+            try:
+                wait, outcome = await self._look()
+                self._failures = 0
+            except (KubeError, StoreError, WorldError) as error:
+                wait, outcome = await self._failed(error)
+            except Exception as error:  # noqa: BLE001 - one fleet's fault must not end the others
+                _log.exception("fleet %s/%s: a fault of the operator", *self.fleet_id)
+                wait, _ = await self._failed(error)
+                outcome = "crashed"
+            took = asyncio.get_running_loop().time() - started
+        self._around.numbers.passed(outcome, took)
+        self._around.numbers.statuses[self.fleet_id] = self._status
+        return wait
+
+    async def _look(self) -> tuple[float, Outcome]:
+        if self._body["metadata"].get("deletionTimestamp"):
+            return await self._take_away(), "done"
+        fleet, problems = self._parsed()
+        wrong = "; ".join(f"{path_text(path)}: {text}" for path, text in problems[:_MOST_PROBLEMS])
+        if fleet is None:
+            finding = Finding(ConditionType.READY, "False", Reason.INVALID_SPEC, wrong)
+            await self._tell([finding], "Degraded")
+            return RESYNC_SECONDS, "invalid"
+        if not fleet.spec.paused:
+            await self._hold()
+        report = await self._reconciler.reconcile(fleet, wrong)
+        now = self._around.now()
+        said = [*restarts(report.restarted)]
+        self._around.numbers.restarts += len(report.restarted)
+        await self._write(fleet_status(fleet, report, self._status, now), said)
+        return _next_look(fleet, report, now), "done"
+
+    def _parsed(self) -> tuple[StatusFleet | None, list[tuple[Path, str]]]:
+        """Return the fleet to go by and what is wrong with the newest spec.
+
+        A wrong one never stops a fleet that this process has seen right: that goes on as it was.
+        """
+        metadata = self._body["metadata"]
+        known = self._fleet
+        if known is not None and known.metadata.generation == metadata.get("generation"):
+            annotations = {"annotations": metadata.get("annotations") or {}}
+            present = known.metadata.model_copy(update=annotations)
+            self._fleet = known.model_copy(update={"metadata": present})
+            return self._fleet, []
+        document = {key: value for key, value in self._body.items() if key != "status"}
+        fleet, problems = parse_fleet(document)
+        if fleet is not None and known is not None and not problems:
+            problems = fleet_problems(fleet, known)
+        if fleet is not None and not problems:
+            self._fleet = fleet
+            return fleet, []
+        if known is None:
+            return None, problems
+        generation = {"generation": metadata.get("generation", 0)}
+        still = known.metadata.model_copy(update=generation)
+        return known.model_copy(update={"metadata": still}), problems
+
+    # ── the finalizer, and the end ──
+
+    async def _hold(self) -> None:
+        """Have our finalizer on the fleet before anything of it is made."""
+        if FINALIZER in (self._body["metadata"].get("finalizers") or ()):
+            return
+        self._body = await self._around.client.apply(self._own([FINALIZER]))
+
+    def _own(self, finalizers: list[str]) -> JsonDict:
+        """What of the object itself is ours."""
+        return {
+            "apiVersion": STATUS_FLEET.api_version,
+            "kind": STATUS_FLEET.kind,
+            "metadata": {
+                "namespace": self.owner.namespace,
+                "name": self.owner.name,
+                "uid": self.owner.uid,
+                "finalizers": finalizers,
+            },
+        }
+
+    async def _take_away(self) -> float:
+        if FINALIZER not in (self._body["metadata"].get("finalizers") or ()):
+            return RESYNC_SECONDS
+        fleet, _ = self._parsed()
+        wait = await self._farewell.step(fleet) if fleet is not None else None
+        if wait is None:
+            with suppress(NotFoundError):
+                self._body = await self._around.client.apply(self._own([]))
+            return RESYNC_SECONDS
+        finding = Finding(ConditionType.PROGRESSING, "True", Reason.DELETING, wait.message)
+        ready = Finding(ConditionType.READY, "False", Reason.DELETING, "the fleet was deleted")
+        await self._tell([ready, finding], "Deleting")
+        return wait.seconds
+
+    # ── what is said ──
+
+    async def _failed(self, error: Exception) -> tuple[float, Outcome]:
+        if isinstance(error, NotLeaderError):
+            return RESYNC_SECONDS, "retry"
+        self._failures += 1
+        blocked = isinstance(error, _BLOCKING)
+        wait = min(_LONGEST_RETRY_SECONDS, 2.0 ** min(self._failures - 1, 10))
+        if blocked:
+            wait = _BLOCKED_SECONDS
+        elif isinstance(error, TransientError):
+            wait = max(wait, error.retry_after)
+        wait = _jittered(wait)
+        _log.warning("fleet %s/%s: %s", *self.fleet_id, error)
+        if blocked:
+            finding = Finding(ConditionType.READY, "False", Reason.BLOCKED, str(error))
+            await self._try_to_tell([finding], "Degraded")
+        elif self._failures > _QUIET_FAILURES:
+            again = moment(self._around.now() + wait)
+            text = f"{error or type(error).__name__}; tried again at {again}"
+            await self._try_to_tell(
+                [Finding(ConditionType.PROGRESSING, "True", Reason.RETRYING, text)]
+            )
+        return wait, "blocked" if blocked else "retry"
+
+    async def _try_to_tell(self, findings: Iterable[Finding], phase: Phase | None = None) -> None:
+        try:
+            await self._tell(findings, phase)
+        except KubeError as error:
+            _log.debug("fleet %s/%s: its status is not written: %s", *self.fleet_id, error)
+
+    async def _tell(self, findings: Iterable[Finding], phase: Phase | None = None) -> None:
+        generation = int(self._body["metadata"].get("generation") or 0)
+        now = self._around.now()
+        await self._write(troubled_status(findings, generation, self._status, now, phase=phase))
+
+    async def _write(self, status: Status, said: Iterable[Any] = ()) -> None:
+        """Write a status that says something else than the one in the object, and tell of it."""
+        before = self._status
+        if self._written is None or self._written != (status, before):
+            if status != before:
+                answer = await self._around.client.patch_status(
+                    STATUS_FLEET, self.owner.namespace, self.owner.name, status
+                )
+                self._status = answer.get("status") or {}
+            self._written = status, self._status
+        await self._board.post([*said, *notices(before, status)], self._around.now())
+
+
+def _essence(body: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of a fleet a pass depends on, apart from its status."""
+    metadata = body["metadata"]
+    return (
+        metadata.get("generation"),
+        metadata.get("deletionTimestamp"),
+        metadata.get("finalizers"),
+        {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(GROUP)},
+    )
+
+
+def _next_look(fleet: StatusFleet, report: Report, now: float) -> float:
+    """Return after how many seconds to look again if nothing happens."""
+    wait = _jittered(RESYNC_SECONDS)
+    if any(True for _ in secret_uses(fleet.spec)):
+        wait = min(wait, _jittered(_SECRETS_SECONDS))  # nobody tells of others' Secrets
+    if report.observation.problems:
+        wait = min(wait, _LONGEST_RETRY_SECONDS)
+    if report.tree is not None and not (report.tree.published and report.tree.propagated):
+        wait = min(wait, _jittered(5.0))
+    if report.next_look is not None:
+        wait = min(wait, max(0.0, report.next_look - now))
+    return wait
+
+
+def _jittered(seconds: float) -> float:
+    """Spread what many fleets do after the same time."""
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - no secret

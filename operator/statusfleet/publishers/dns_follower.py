@@ -1,0 +1,139 @@
+"""What a DNS server of a fleet does on a cluster: follow what the operator publishes, and serve it.
+
+Entries come from the fleet's memory, the root from the ConfigMap `<fleet>-dns`. The root is looked
+at first and the memory after it, and no root is served of which an entry is missing, so no reader
+of this server meets half a tree. A server that cannot see what is published goes on with what it
+has and says that it is not ready, so that the Service asks another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final, Protocol
+
+from pydantic import ValidationError
+
+from statusfleet.kube.errors import KubeError
+from statusfleet.kube.kinds import CONFIG_MAP, JsonDict, Kind
+from statusfleet.kube.names import dns_object
+from statusfleet.publishers.cluster_dns import ROOT_KEY, SETTINGS, SETTINGS_KEY
+from statusfleet.publishers.embedded import EmbeddedDnsServer
+from statusfleet.store import State, StoreError
+from statusfleet.tree.publication import Publication
+from statusfleet.tree.zone import Zone
+from statusnode.records.tree import Root, SignedTree, TreeError
+
+_RETRY_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 10.0
+_log = logging.getLogger(__name__)
+
+
+class Follows(Protocol):
+    """The part of `KubeClient` that gives an object and its changes."""
+
+    def follow(self, kind: Kind, namespace: str, name: str) -> AsyncIterator[JsonDict | None]:
+        """Give an object now and after each change; raises KubeError."""
+        ...
+
+
+class Memory(Protocol):
+    """The part of a store that gives the tree."""
+
+    async def read(self) -> State:
+        """Return the state; raises StoreError and KubeError."""
+        ...
+
+
+class NotInSyncError(Exception):
+    """What is published cannot be served (yet); the message says why."""
+
+
+class DnsFollower:
+    """Keeps one embedded server at what is published, for as long as `run` runs."""
+
+    def __init__(
+        self, client: Follows, memory: Memory, server: EmbeddedDnsServer, namespace: str, fleet: str
+    ) -> None:
+        self._client = client
+        self._memory = memory
+        self._server = server
+        self._namespace = namespace
+        self._name = dns_object(fleet)
+        self._published: JsonDict | None = None
+        self._connected = False
+        self._changed = asyncio.Event()
+        self._problem = "nothing was looked at yet"
+
+    @property
+    def problem(self) -> str:
+        """Why this server is not in sync; "" when it is."""
+        return self._problem if self._connected else "the cluster does not answer"
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow())
+            group.create_task(self._serve())
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async for published in self._client.follow(CONFIG_MAP, self._namespace, self._name):
+                    self._published, self._connected = published, True
+                    self._changed.set()
+            except KubeError as error:
+                _log.warning("what is published cannot be followed: %s", error)
+            self._connected = False
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _serve(self) -> None:
+        await self._changed.wait()
+        while True:
+            self._changed.clear()
+            try:
+                await self._look()
+            except (KubeError, StoreError, NotInSyncError) as error:
+                if str(error) != self._problem:
+                    _log.warning("not in sync: %s", error)
+                self._problem = str(error)
+                wait = _RETRY_SECONDS
+            else:
+                self._problem, wait = "", _LOOK_SECONDS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+
+    async def _look(self) -> None:
+        published = self._published
+        # After the root: the memory is always written before the root that needs it.
+        publication = (await self._memory.read()).tree.publication
+        if published is None or publication is None:
+            raise NotInSyncError("nothing is published")
+        # Thousands of entries are checked where they hold up no query.
+        zone = await asyncio.to_thread(_zone, published.get("data") or {}, publication)
+        self._server.publish(zone)
+
+
+def _zone(data: dict[str, str], publication: Publication) -> Zone:
+    """Return what to serve: every entry that is remembered, and the root that is published.
+
+    Raises:
+        NotInSyncError: an entry of the root is missing, or these are two different trees.
+    """
+    try:
+        settings = SETTINGS.validate_json(data.get(SETTINGS_KEY, ""))
+        texts = publication.records()
+        serial = 0
+        if settings.domain != publication.tree.domain:
+            raise NotInSyncError(f"the memory holds a tree of {publication.tree.domain}")
+        texts.pop(settings.domain)
+        if root := data.get(ROOT_KEY, ""):
+            texts[settings.domain] = root
+            SignedTree.parse(data.get("url", ""), texts)
+            serial = Root.parse(root).seq
+    except (TreeError, ValidationError) as error:
+        raise NotInSyncError(f"what is published cannot be served: {error}") from error
+    return Zone(settings, serial % (1 << 32), texts)

@@ -1,0 +1,165 @@
+"""A tree as DNSEndpoint objects (externaldns.k8s.io/v1alpha1), for ExternalDNS to publish.
+
+ExternalDNS keeps no order between records, so entries stand in objects of their own, and the object
+with the root is written only when the DNS gives every entry as it was written: a provider that
+spoils long TXT records (they have up to 404 characters, and strings in the DNS 255) is found out
+before anybody reads a tree that it broke. Texts are quoted, as ExternalDNS's own are, because a
+root has spaces.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from statusfleet.kube.errors import NotFoundError
+from statusfleet.kube.kinds import DNS_ENDPOINT, JsonDict
+from statusfleet.kube.names import FLEET_LABEL, PART_LABEL
+from statusfleet.publishers.authorities import (
+    FindServers,
+    read_trees,
+    servers_of_domain,
+    verify,
+)
+from statusfleet.publishers.objects import Objects, Owner, OwnObject, told
+from statusfleet.publishers.sink import (
+    RootMovedError,
+    SeenTree,
+    SinkError,
+    Target,
+    check_ours,
+)
+from statusnode.records.tree import Link, TreeError
+
+ENTRIES_PART: Final = "dns-entries"
+ROOT_PART: Final = "dns-root"
+_MOST_ENTRIES: Final = 1000
+"""In one object: half a megabyte."""
+_DIGITS: Final = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+class DnsEndpointSink:
+    """Keeps the DNSEndpoint objects of one fleet (`Sink`)."""
+
+    name = "dnsEndpoint"
+
+    def __init__(
+        self,
+        objects: Objects,
+        owner: Owner,
+        *,
+        find_servers: FindServers = servers_of_domain,
+        patience_seconds: float = 2.0,
+    ) -> None:
+        """Take the place, and how long to wait for the DNS in one go (ExternalDNS looks each
+        minute, so mostly the answer is found by a later one).
+        """
+        self._objects = objects
+        self._owner = owner
+        self._find_servers = find_servers
+        self._patience_seconds = patience_seconds
+        self._root = OwnObject(objects, owner, DNS_ENDPOINT, f"{owner.fleet}-tree-root", ROOT_PART)
+
+    async def root(self, domain: str) -> str | None:
+        """Return the root in its object (`Sink`)."""
+        await self._shards()  # tells where the kind is missing
+        return _texts(await self._root.read()).get(domain)
+
+    async def prepare(self, target: Target) -> None:
+        """Write the objects with the entries, and see them in the DNS (`Sink`)."""
+        wanted = {n: text for n, text in target.zone.texts.items() if n != target.link.domain}
+        present = await self._shards()
+        for name, texts in _arranged(self._owner.fleet, wanted).items():
+            found = present.get(name)
+            await self._write(target, name, found, _texts(found) | texts)
+        servers = await self._find_servers(target.link.domain)
+        await verify(servers, wanted, patience_seconds=self._patience_seconds)
+
+    async def move(self, target: Target, old: str | None) -> None:
+        """Write the object with the root, if it still holds `old` (`Sink`)."""
+        domain = target.link.domain
+        found = await self._root.read()
+        if _texts(found).get(domain) not in (old, target.root):
+            raise RootMovedError(f"another writer has changed {self._root.what}")
+        ttl = target.settings.root_ttl_seconds
+        await self._root.write(found, _content({domain: target.root}, ttl))
+
+    async def tidy(self, target: Target) -> None:
+        """Leave in the objects what is wanted (`Sink`)."""
+        wanted = {n: text for n, text in target.zone.texts.items() if n != target.link.domain}
+        arranged = _arranged(self._owner.fleet, wanted)
+        for name, found in (await self._shards()).items():
+            if name in arranged:
+                await self._write(target, name, found, arranged[name])
+            else:
+                await self._object(name).delete(found)
+
+    async def read_back(self, url: str) -> tuple[SeenTree, ...]:
+        """Read the tree from each server that the DNS names for its domain (`Sink`)."""
+        try:
+            servers = await self._find_servers(Link.parse(url).domain)
+        except SinkError as error:
+            raise TreeError(str(error)) from error
+        return await read_trees(servers, url)
+
+    async def withdraw(self, target: Target) -> None:
+        """Delete the root's object and then the others (`Sink`)."""
+        found = await self._root.read()
+        if found is not None:
+            root = _texts(found).get(target.link.domain)
+            if root is not None:
+                check_ours(root, target.link)
+            await self._root.delete(found)
+        for name, shard in (await self._shards()).items():
+            await self._object(name).delete(shard)
+
+    async def close(self) -> None:
+        """Nothing is held (`Sink`)."""
+
+    async def _shards(self) -> dict[str, JsonDict]:
+        labels = {FLEET_LABEL: self._owner.fleet, PART_LABEL: ENTRIES_PART}
+        with told("the DNSEndpoint objects"):
+            try:
+                found = await self._objects.list(DNS_ENDPOINT, self._owner.namespace, labels=labels)
+            except NotFoundError as error:
+                raise SinkError(
+                    "this cluster has no kind DNSEndpoint: install ExternalDNS with its CRD"
+                ) from error
+        return {item["metadata"]["name"]: item for item in found}
+
+    async def _write(
+        self, target: Target, name: str, found: JsonDict | None, texts: Mapping[str, str]
+    ) -> None:
+        content = _content(texts, target.settings.entry_ttl_seconds)
+        await self._object(name).write(found, content)
+
+    def _object(self, name: str) -> OwnObject:
+        return OwnObject(self._objects, self._owner, DNS_ENDPOINT, name, ENTRIES_PART)
+
+
+def _arranged(fleet: str, texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Cut entries into objects by the beginning of their labels: few change when a few do."""
+    digits = math.ceil(math.log(max(len(texts) / _MOST_ENTRIES, 1), len(_DIGITS)))
+    arranged: dict[str, dict[str, str]] = {}
+    for name, text in texts.items():
+        prefix = name[:digits].lower()
+        shard = f"{fleet}-tree-entries-{prefix}" if prefix else f"{fleet}-tree-entries"
+        arranged.setdefault(shard, {})[name] = text
+    return arranged
+
+
+def _content(texts: Mapping[str, str], ttl: int) -> JsonDict:
+    return {"spec": {"endpoints": [_endpoint(name, texts[name], ttl) for name in sorted(texts)]}}
+
+
+def _endpoint(name: str, text: str, ttl: int) -> JsonDict:
+    return {"dnsName": name, "recordType": "TXT", "recordTTL": ttl, "targets": [f'"{text}"']}
+
+
+def _texts(found: JsonDict | None) -> dict[str, str]:
+    endpoints: Iterable[JsonDict] = ((found or {}).get("spec") or {}).get("endpoints") or ()
+    return {
+        endpoint["dnsName"]: (endpoint.get("targets") or [""])[0].strip('"')
+        for endpoint in endpoints
+    }

@@ -1,0 +1,189 @@
+"""A fleet's identities in Secrets of its cluster: made once, never overwritten, never shown.
+
+    <fleet>-relayer-0   key nodekey: a member's identity
+    <fleet>-canary      key nodekey
+    <fleet>-tree        key signingkey: signs the tree, unless the spec names another Secret
+
+A Secret that is already there is taken as it is, whoever made it. Ours are immutable, so that
+nobody changes an identity by an edit, and have no owner, so that they outlive the fleet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from statusfleet.kube import names
+from statusfleet.kube.client import KubeClient
+from statusfleet.kube.errors import AlreadyExistsError
+from statusfleet.kube.kinds import SECRET, JsonDict, Kind
+from statusfleet.store.errors import CorruptKeyError, StoreError
+from statusnode.crypto.keys import KeyFormatError, PrivateKey
+
+Watched = Callable[[Kind, str], str | None]
+"""Tells from a watch the resourceVersion of an object of the fleet's namespace, None: not there."""
+
+TREE: Final = "tree"
+CANARY: Final = "canary"
+"""The identities besides those of members, which go by the member's name, such as relayer-0."""
+_PART: Final = "identity"
+_MEMBER: Final = re.compile(r"(bootstrap|relayer|rendezvous|mailserver)-(0|[1-9][0-9]{0,5})")
+
+
+class _Key(NamedTuple):
+    """An identity as it was last read, and its Secret's resourceVersion."""
+
+    key: PrivateKey
+    version: str
+
+
+class _Place(NamedTuple):
+    """Where an identity is kept."""
+
+    secret: str
+    entry: str
+    labels: Mapping[str, str]
+
+
+class Identities:
+    """The identities of one fleet.
+
+    With `watched`, a Secret is read again only when it has changed, and one that somebody deleted
+    comes back with the key it had. Without, every call reads.
+    """
+
+    def __init__(
+        self, client: KubeClient, namespace: str, fleet: str, *, watched: Watched | None = None
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._fleet = fleet
+        self._watched = watched
+        self._known: dict[str, _Key] = {}
+        self._listed = False
+        self._listing = asyncio.Lock()
+
+    async def ensure(self, identity: str, given: PrivateKey | None = None) -> PrivateKey:
+        """Return the key of a member, `TREE` or `CANARY`; if it has none, `given` or a new one.
+
+        Raises:
+            CorruptKeyError: its Secret is there and holds no key.
+            StoreError: `identity` is none of these.
+            KubeError: it can neither be read nor be made.
+        """
+        place = self._place(identity)
+        await self._list_once()
+        known = self._known.get(identity)
+        if known is not None and self._is_unchanged(place, known):
+            return known.key
+        found = None
+        if known is not None or not self._is_unseen(place):
+            found = await self._client.find(SECRET, self._namespace, place.secret)
+        if found is None:
+            key = known.key if known is not None else given or PrivateKey.generate()
+            found = await self._made(place, key)
+        parsed = self._parsed(found, place)
+        self._known[identity] = parsed
+        return parsed.key
+
+    async def find(self, identity: str) -> PrivateKey | None:
+        """Return a key, None where there is none; raises as `ensure`."""
+        place = self._place(identity)
+        found = await self._client.find(SECRET, self._namespace, place.secret)
+        return None if found is None else self._parsed(found, place).key
+
+    async def list(self) -> dict[str, PrivateKey]:
+        """Return every identity that was made here, by member's name, `TREE` or `CANARY`.
+
+        Raises:
+            CorruptKeyError: a Secret holds no key.
+            KubeError: the cluster does not answer.
+        """
+        labels = names.fleet_selector(self._fleet, part=_PART)
+        found = await self._client.list(SECRET, self._namespace, labels=labels)
+        keys = {}
+        for secret in found:
+            identity = secret["metadata"]["name"].removeprefix(f"{self._fleet}-")
+            parsed = self._parsed(secret, self._place(identity))
+            self._known[identity] = parsed
+            keys[identity] = parsed.key
+        return keys
+
+    async def forget(self) -> None:
+        """Delete all identities that were made here, for ever; those of others are left alone.
+
+        May be repeated. Raises KubeError.
+        """
+        labels = names.fleet_selector(self._fleet, part=_PART)
+        found = await self._client.list(SECRET, self._namespace, labels=labels, metadata_only=True)
+        for item in found:
+            metadata = item["metadata"]
+            await self._client.delete(
+                SECRET, self._namespace, metadata["name"], uid=metadata["uid"]
+            )
+        self._known.clear()
+
+    def _is_unchanged(self, place: _Place, known: _Key) -> bool:
+        return self._watched is not None and self._watched(SECRET, place.secret) == known.version
+
+    def _is_unseen(self, place: _Place) -> bool:
+        return self._watched is not None and self._watched(SECRET, place.secret) is None
+
+    async def _list_once(self) -> None:
+        """Learn the keys that are there by one request instead of one for each."""
+        if self._watched is None:
+            return
+        async with self._listing:
+            if not self._listed:
+                await self.list()
+                self._listed = True
+
+    async def _made(self, place: _Place, key: PrivateKey) -> JsonDict:
+        try:
+            return await self._client.create(self._body(place, key))
+        except AlreadyExistsError:
+            return await self._client.get(SECRET, self._namespace, place.secret)
+
+    def _parsed(self, secret: JsonDict, place: _Place) -> _Key:
+        version = secret["metadata"]["resourceVersion"]
+        encoded = (secret.get("data") or {}).get(place.entry, "")
+        try:
+            text = base64.b64decode(encoded, validate=True).decode("ascii")
+            return _Key(PrivateKey.from_hex(text), version)
+        except (KeyFormatError, UnicodeDecodeError, binascii.Error):
+            raise CorruptKeyError(
+                f"key {place.entry} of Secret {self._namespace}/{place.secret} is no key (64 hex "
+                "digits); it is not replaced, since the identity would be lost: bring it back "
+                "from a copy, or delete the Secret for a new identity"
+            ) from None
+
+    def _body(self, place: _Place, key: PrivateKey) -> JsonDict:
+        encoded = base64.b64encode(key.data.hex().encode()).decode()
+        return {
+            "apiVersion": SECRET.api_version,
+            "kind": SECRET.kind,
+            "metadata": {
+                "namespace": self._namespace,
+                "name": place.secret,
+                "labels": dict(place.labels),
+            },
+            "immutable": True,
+            "data": {place.entry: encoded},
+        }
+
+    def _place(self, identity: str) -> _Place:
+        fleet = self._fleet
+        labels = names.fleet_labels(fleet, part=_PART)
+        if identity == TREE:
+            return _Place(names.tree_secret(fleet), names.TREE_KEY, labels)
+        if identity == CANARY:
+            return _Place(names.canary_object(fleet), names.NODE_KEY, labels)
+        if not _MEMBER.fullmatch(identity):
+            raise StoreError(f"{identity!r} is no member's name, such as relayer-0")
+        role, _, ordinal = identity.rpartition("-")
+        labels |= names.member_labels(fleet, role, int(ordinal))
+        return _Place(names.member_object(fleet, identity), names.NODE_KEY, labels)

@@ -1,0 +1,324 @@
+"""A fleet's memory in its cluster: identities in Secrets, numbers and the tree in ConfigMaps.
+
+    <fleet>-state         the head (`head.py`), moved by compare-and-swap on its resourceVersion
+    <fleet>-state-12-0-…  shards (`texts.py`), written once, never changed
+
+None has an owner, so all outlive the fleet, until `forget`. Errors of the API come through as
+`KubeError`, since who tries again wants to know which.
+
+A shard that a head may still come to name must never be deleted. It bears the revision of the head
+that it was made for; once the head has reached that revision without naming it, the write it was
+made for has lost, or was never sent, and can no longer win. Only then does it go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from statusfleet.kube import names
+from statusfleet.kube.client import KubeClient
+from statusfleet.kube.errors import AlreadyExistsError, NotFoundError
+from statusfleet.kube.errors import ConflictError as KubeConflictError
+from statusfleet.kube.kinds import CONFIG_MAP, JsonDict
+from statusfleet.store.bundle import Bundle, merged
+from statusfleet.store.errors import ConflictError, CorruptStateError, StoreError
+from statusfleet.store.head import Head, decode_head, encode_head, head_of, state_of, texts_of
+from statusfleet.store.identities import CANARY, TREE, Identities, Watched
+from statusfleet.store.state import State, successor
+from statusfleet.store.texts import Texts, arrange
+from statusnode.crypto.keys import PrivateKey
+from statusnode.records.tree import label_of
+
+HEAD_KEY: Final = "state.json"
+TEXTS_KEY: Final = "texts"
+_PART: Final = "state"
+_REVISION_LABEL: Final = "statusfleet.io/revision"
+_READ_ATTEMPTS: Final = 3
+
+
+class _Known(NamedTuple):
+    """The head as it was last read or written."""
+
+    state: State
+    version: str
+    """resourceVersion of the head; "" where there is none."""
+    shards: Mapping[str, Texts]
+
+
+_NOTHING: Final = _Known(State(), "", {})
+
+
+class KubernetesReader:
+    """Reads a fleet's state; needs no right to anything but ConfigMaps."""
+
+    def __init__(
+        self, client: KubeClient, namespace: str, fleet: str, *, watched: Watched | None = None
+    ) -> None:
+        """Take the cluster and the fleet; with `watched`, what has not changed is not read."""
+        self.namespace = namespace
+        self.fleet = fleet
+        self._client = client
+        self._watched = watched
+        self._known = _NOTHING
+        self._in_doubt = False
+
+    async def read(self) -> State:
+        """Return the remembered state; an empty one where there is none.
+
+        Raises:
+            NewerVersionError: a newer version wrote it.
+            CorruptStateError: it cannot be understood.
+            StoreError: it belongs to another fleet.
+            KubeError: the cluster does not answer.
+        """
+        if self._is_current():
+            return self._known.state
+        for _ in range(_READ_ATTEMPTS):
+            found = await self._client.find(CONFIG_MAP, self.namespace, self._head_name)
+            if found is None:
+                self._known = _NOTHING
+                return self._known.state
+            if found["metadata"]["resourceVersion"] == self._known.version:
+                self._in_doubt = False
+                return self._known.state
+            known = await self._load(found)
+            if known is not None:
+                self._known, self._in_doubt = known, False
+                return known.state
+            # The head has moved on meanwhile, and left a shard behind.
+        raise CorruptStateError(f"{self._source} names a shard that is not there")
+
+    def _is_current(self) -> bool:
+        """Tell whether a watch shows what is known. After a lost race it may just be behind."""
+        return (
+            self._watched is not None
+            and not self._in_doubt
+            and self._known.version != ""
+            and self._watched(CONFIG_MAP, self._head_name) == self._known.version
+        )
+
+    @property
+    def _head_name(self) -> str:
+        return names.state_object(self.fleet)
+
+    @property
+    def _source(self) -> str:
+        return f"ConfigMap {self.namespace}/{self._head_name}"
+
+    async def _load(self, found: JsonDict) -> _Known | None:
+        head = decode_head((found.get("data") or {}).get(HEAD_KEY, ""), self._source)
+        if head.fleet != self.fleet:
+            raise StoreError(f"{self._source} belongs to the fleet {head.fleet}, not {self.fleet}")
+        try:
+            shards = {name: await self._shard(name) for name in head.shards}
+        except NotFoundError:
+            return None
+        texts = {label: text for shard in shards.values() for label, text in shard.items()}
+        texts.update((label_of(text), text) for text in head.texts)
+        # Hashing and checking thousands of entries would hold up everybody else.
+        state = await asyncio.to_thread(state_of, head, texts, self._source)
+        return _Known(state, found["metadata"]["resourceVersion"], shards)
+
+    async def _shard(self, name: str) -> Texts:
+        known = self._known.shards.get(name)
+        if known is not None:
+            return known
+        found = await self._client.get(CONFIG_MAP, self.namespace, name)
+        lines = (found.get("data") or {}).get(TEXTS_KEY, "").split()
+        return {label_of(text): text for text in lines}
+
+
+class KubernetesStore(KubernetesReader):
+    """A fleet's memory, to be written by the leader. One of a fleet at a time in one process.
+
+    What it has once read or written it can write again: with `watched`, an identity, the state or
+    a shard that somebody deleted comes back as it was with the next call that asks for it.
+    """
+
+    def __init__(
+        self, client: KubeClient, namespace: str, fleet: str, *, watched: Watched | None = None
+    ) -> None:
+        super().__init__(client, namespace, fleet, watched=watched)
+        self.identities = Identities(client, namespace, fleet, watched=watched)
+        self._swept = False
+        self._writing = asyncio.Lock()
+
+    async def read(self) -> State:
+        """Return the remembered state, as a reader does; brings back what was deleted of it."""
+        async with self._writing:
+            return await self._read_or_restore()
+
+    async def write(self, wish: State) -> State:
+        """Remember `wish`, which was made from the state of the same revision; return it as kept.
+
+        Raises:
+            ConflictError: another write came first.
+            SequenceError: a sequence number would fall.
+            KubeError: the cluster does not take it.
+        """
+        async with self._writing:
+            if wish.revision != self._known.state.revision:
+                await self._read_or_restore()
+            return await self._swap(replace(wish, fleet=self.fleet), self._known.shards)
+
+    async def ensure_member_key(self, member: str) -> PrivateKey:
+        """Return a member's key, made now if it has none.
+
+        Raises:
+            CorruptKeyError: its Secret is there and holds no key.
+            KubeError: it can neither be read nor be made.
+        """
+        return await self.identities.ensure(member)
+
+    async def ensure_tree_key(self) -> PrivateKey:
+        """Return the key that signs the tree, made now if none; raises as ensure_member_key."""
+        return await self.identities.ensure(TREE)
+
+    async def ensure_canary_key(self) -> PrivateKey:
+        """Return the canary's key, made now if there is none; raises as ensure_member_key."""
+        return await self.identities.ensure(CANARY)
+
+    async def export(self) -> Bundle:
+        """Return who the fleet is, given Secrets that go by a name of ours included.
+
+        Raises:
+            CorruptKeyError: a Secret holds no key.
+            StoreError: the state cannot be understood.
+            KubeError: the cluster does not answer.
+        """
+        state = await self.read()
+        keys = dict(await self.identities.list())
+        for identity in {*state.records, TREE, CANARY} - keys.keys():
+            key = await self.identities.find(identity)
+            if key is not None:
+                keys[identity] = key
+        return Bundle(self.fleet, keys, state)
+
+    async def adopt(self, bundle: Bundle) -> None:
+        """Take over who the fleet was elsewhere: all keys, and the higher number of each.
+
+        Interrupted anywhere, it may be repeated.
+
+        Raises:
+            StoreError: it is another fleet's, or an identity has another key here already.
+            CorruptKeyError: a Secret is there and holds no key.
+            ConflictError: an operator wrote meanwhile.
+            KubeError: the cluster does not take it.
+        """
+        if bundle.fleet != self.fleet:
+            raise StoreError(f"these are the identities of {bundle.fleet}, not of {self.fleet}")
+        for identity, key in bundle.keys.items():
+            self._check(identity, key, await self.identities.find(identity))
+        # Numbers first: a key without them would begin anew.
+        present = await self.read()
+        state = merged(present, bundle.state)
+        if state != present:
+            await self.write(state)
+        for identity, key in bundle.keys.items():
+            self._check(identity, key, await self.identities.ensure(identity, key))
+
+    def _check(self, identity: str, brought: PrivateKey, found: PrivateKey | None) -> None:
+        if found is not None and found.data != brought.data:
+            raise StoreError(
+                f"{identity} of {self.namespace}/{self.fleet} has another key already, which is "
+                "left alone: delete its Secret first if that identity is not wanted"
+            )
+
+    async def forget(self) -> None:
+        """Delete all identities that were made here, numbers and tree: for ever.
+
+        Secrets that somebody else made are left alone. May be repeated. Raises KubeError.
+        """
+        async with self._writing:
+            await self.identities.forget()
+            for item in await self._parts():
+                await self._delete(item)
+            self._known, self._swept = _NOTHING, False
+
+    async def _read_or_restore(self) -> State:
+        before = self._known
+        state = await super().read()
+        if state.revision < before.state.revision:
+            # Deleted, or replaced by an old copy, under our hands: the numbers must not fall.
+            found = self._known
+            self._known = found._replace(state=before.state)
+            return await self._swap(before.state, found.shards)
+        lost = await self._lost_shards()
+        if lost:
+            kept = {n: texts for n, texts in self._known.shards.items() if n not in lost}
+            return await self._swap(state, kept)
+        return state
+
+    async def _lost_shards(self) -> set[str]:
+        """Return the shards that somebody deleted; a watch may also just be behind."""
+        if self._watched is None:
+            return set()
+        unseen = {n for n in self._known.shards if self._watched(CONFIG_MAP, n) is None}
+        return {n for n in unseen if not await self._client.find(CONFIG_MAP, self.namespace, n)}
+
+    async def _swap(self, wish: State, shards: Mapping[str, Texts]) -> State:
+        """Write the state after the known one; `shards` are those of it that are still there."""
+        version = self._known.version
+        state = successor(self._known.state, wish)
+        arrangement = arrange(texts_of(state), shards)
+        after = {name: shards[name] for name in arrangement.kept}
+        for place, texts in enumerate(arrangement.new):
+            name = f"{self._head_name}-{state.revision}-{place}-{secrets.token_hex(3)}"
+            await self._client.create(self._shard_body(name, state.revision, texts))
+            after[name] = texts
+        head = self._head_body(head_of(state, after, arrangement.loose), version)
+        try:
+            kept = await (self._client.replace(head) if version else self._client.create(head))
+        except (KubeConflictError, AlreadyExistsError, NotFoundError) as error:
+            self._in_doubt = True
+            raise ConflictError(f"{self._source} was written by somebody else: {error}") from error
+        changed = after.keys() != self._known.shards.keys()
+        self._known = _Known(state, kept["metadata"]["resourceVersion"], after)
+        if changed or not self._swept:
+            await self._sweep(state.revision, after)
+        return state
+
+    async def _sweep(self, revision: int, named: Mapping[str, Texts]) -> None:
+        """Delete the shards that no head names, nor can come to name."""
+        for item in await self._parts():
+            made_for = item["metadata"]["labels"].get(_REVISION_LABEL, "")
+            name = item["metadata"]["name"]
+            if made_for.isdecimal() and int(made_for) <= revision and name not in named:
+                await self._delete(item)
+        self._swept = True
+
+    async def _parts(self) -> list[JsonDict]:
+        labels = names.fleet_selector(self.fleet, part=_PART)
+        return await self._client.list(
+            CONFIG_MAP, self.namespace, labels=labels, metadata_only=True
+        )
+
+    async def _delete(self, item: JsonDict) -> None:
+        metadata = item["metadata"]
+        await self._client.delete(CONFIG_MAP, self.namespace, metadata["name"], uid=metadata["uid"])
+
+    def _shard_body(self, name: str, revision: int, texts: Texts) -> JsonDict:
+        labels = names.fleet_labels(self.fleet, part=_PART)
+        return {
+            "apiVersion": CONFIG_MAP.api_version,
+            "kind": CONFIG_MAP.kind,
+            "metadata": self._metadata(name, labels | {_REVISION_LABEL: str(revision)}),
+            "immutable": True,
+            "data": {TEXTS_KEY: "\n".join(texts.values())},
+        }
+
+    def _head_body(self, head: Head, version: str) -> JsonDict:
+        metadata = self._metadata(self._head_name, names.fleet_labels(self.fleet, part=_PART))
+        return {
+            "apiVersion": CONFIG_MAP.api_version,
+            "kind": CONFIG_MAP.kind,
+            "metadata": metadata | ({"resourceVersion": version} if version else {}),
+            "data": {HEAD_KEY: encode_head(head)},
+        }
+
+    def _metadata(self, name: str, labels: Mapping[str, str]) -> JsonDict:
+        return {"namespace": self.namespace, "name": name, "labels": dict(labels)}

@@ -1,0 +1,50 @@
+"""What any world tells the canary, and what it hears from it. Pure.
+
+The program itself (`statusfleet.canary`) knows no world; this is the other side of its file and of
+its lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import JsonValue
+
+from statusfleet.plan import CanaryVerdict
+from statusfleet.worlds.protocol import CanaryWish
+from statusnode.crypto.keys import PrivateKey
+from statusnode.records.enode import Enode
+
+
+def canary_settings(wish: CanaryWish, key: PrivateKey) -> dict[str, JsonValue]:
+    """Return the canary's file; it holds a key and a password."""
+    return {
+        "nodeKey": key.data.hex(),
+        "relayers": _targets(wish.relayers),
+        "mailservers": _targets(wish.mailservers),
+        "intervalSeconds": wish.interval_seconds,
+        "timeoutSeconds": wish.timeout_seconds,
+        "minPow": wish.min_pow,
+        "mailPassword": wish.mail_password.get_secret_value(),
+    }
+
+
+def read_verdict(line: str | bytes) -> tuple[CanaryVerdict, Mapping[str, Any]] | None:
+    """Return what a line of the canary says, and the line as it was written; None for any other."""
+    try:
+        found = json.loads(line)
+        verdict = CanaryVerdict(
+            passed=found["passed"] is True,
+            finished_at=float(found["finishedAt"]),
+            latency_ms=found["latencyMs"],
+            failures=tuple(str(failure) for failure in found["failures"]),
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+    return verdict, found
+
+
+def _targets(members: tuple[tuple[str, Enode], ...]) -> list[JsonValue]:
+    return [{"name": name, "enode": str(enode)} for name, enode in members]

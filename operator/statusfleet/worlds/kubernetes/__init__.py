@@ -1,0 +1,1 @@
+"""The Kubernetes world: members as StatefulSets of one replica, reached through Services."""

@@ -1,0 +1,189 @@
+"""Writes an object only when it is not as it should be: what keeps a fleet at rest silent.
+
+An object bears the digest of what was last applied to it (`statusfleet.io/intent`). It is applied
+anew when the digest of the present wish is another, when it is gone, or when somebody has taken a
+field of ours since (the names of the fields that are ours, from its managed fields, have changed).
+What was taken while no operator ran is not seen before the next change of the wish.
+
+Why memory on top of watches: a watch shows our own write some time later, and until then the old
+record would be written again, or an object that was just made be made again. So the answer to a
+write stands for the object until the watch has caught up; where it has not after ten seconds, the
+write has been undone. Nothing here must survive a restart: the first look costs no write.
+
+What cannot be applied because of its content (a field that somebody else holds, an invalid value,
+no right) stays a problem, is told of, and is tried again only when wish or object changes, or
+after a minute. One object's problem never keeps another from being applied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from statusfleet.kube.client import KubeClient
+from statusfleet.kube.errors import (
+    AnswerError,
+    ConflictError,
+    FieldConflictError,
+    ForbiddenError,
+    InvalidError,
+)
+from statusfleet.kube.kinds import Body, JsonDict, Kind
+from statusfleet.worlds.kubernetes.names import INTENT
+from statusfleet.worlds.kubernetes.records import (
+    Child,
+    ServiceRecord,
+    StatefulSetRecord,
+    record_of,
+)
+
+CATCH_UP_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 60.0
+
+Applied = Child | ServiceRecord | StatefulSetRecord
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The object's record, None where there is none, and whether it was written just now."""
+
+    record: Applied | None
+    written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    record: Applied
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    intent: str
+    version: int
+    problem: str
+    until: float
+
+
+class Applier:
+    """What was applied to the objects of one fleet, and what could not be."""
+
+    def __init__(self, client: KubeClient, now: Callable[[], float]) -> None:
+        self._client = client
+        self._now = now
+        self._written: dict[Key, _Written] = {}
+        self._owned: dict[Key, str] = {}
+        self._refused: dict[Key, _Refused] = {}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What could not be applied and why, by kind and name."""
+        return {f"{kind} {name}": r.problem for (kind, name), r in sorted(self._refused.items())}
+
+    def latest(self, key: Key, seen: Applied | None) -> Applied | None:
+        """Return the newer one of what a watch shows and what our last write was answered."""
+        written = self._written.get(key)
+        if written is None:
+            return seen
+        mine = child_of(written.record)
+        if seen is not None and child_of(seen).version >= mine.version:
+            del self._written[key]
+            return seen
+        if self._now() - written.at < CATCH_UP_SECONDS:
+            return written.record
+        del self._written[key]
+        return seen
+
+    async def apply(self, body: JsonDict, seen: Applied | None) -> Outcome:
+        """Have the object be as `body` says.
+
+        Raises:
+            TransientError: the API server does not answer, or not now.
+            NotLeaderError: this process leads no more.
+        """
+        intent = digest(body)
+        body["metadata"].setdefault("annotations", {})[INTENT] = intent
+        key = body["kind"], body["metadata"]["name"]
+        present = self.latest(key, seen)
+        child = child_of(present) if present is not None else None
+        if child is not None and self._is_right(key, child, intent):
+            self._refused.pop(key, None)
+            return Outcome(present)
+        if self._must_wait(key, child, intent):
+            return Outcome(present)
+        try:
+            record = record_of(await self._client.apply(body))
+        except (ConflictError, ForbiddenError, InvalidError) as error:
+            version = child.version if child is not None else 0
+            until = self._now() + RETRY_SECONDS
+            self._refused[key] = _Refused(intent, version, describe(error), until)
+            return Outcome(present)
+        assert isinstance(record, Applied)  # noqa: S101 - of the kinds that are applied
+        self._refused.pop(key, None)
+        self._written[key] = _Written(record, self._now())
+        self._owned[key] = child_of(record).owned
+        return Outcome(record, written=True)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> None:
+        """Have an object be gone; one that is another by now (`uid`) is left alone.
+
+        Raises:
+            TransientError: the API server does not answer, or not now.
+        """
+        key = kind.kind, name
+        try:
+            await self._client.delete(kind, namespace, name, uid=uid)
+        except ConflictError:
+            return
+        except (ForbiddenError, InvalidError) as error:
+            self._refused[key] = _Refused("", 0, describe(error), self._now() + RETRY_SECONDS)
+            return
+        self.forget(key)
+
+    def forget(self, key: Key) -> None:
+        """Forget an object that should be no more."""
+        self._written.pop(key, None)
+        self._owned.pop(key, None)
+        self._refused.pop(key, None)
+
+    def _is_right(self, key: Key, child: Child, intent: str) -> bool:
+        if child.intent != intent:
+            return False
+        return self._owned.setdefault(key, child.owned) == child.owned
+
+    def _must_wait(self, key: Key, child: Child | None, intent: str) -> bool:
+        if child is not None and child.deleting:
+            return True  # made anew once it is gone
+        refused = self._refused.get(key)
+        version = child.version if child is not None else 0
+        return (
+            refused is not None
+            and (refused.intent, refused.version) == (intent, version)
+            and self._now() < refused.until
+        )
+
+
+def child_of(record: Applied) -> Child:
+    """Return what every record of ours has."""
+    return record if isinstance(record, Child) else record.child
+
+
+def digest(body: Body) -> str:
+    """Return the digest of what should be applied."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def describe(error: AnswerError) -> str:
+    """Say what an answer means and what to do about it."""
+    if isinstance(error, FieldConflictError):
+        held = "; ".join(f"{field} is held by {manager}" for field, manager in error.fields)
+        return (
+            f"{held}: it is left as it is; take it out of the object there, or set it to what "
+            "the fleet wants"
+        )
+    return str(error)

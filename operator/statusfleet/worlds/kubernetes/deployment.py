@@ -1,0 +1,64 @@
+"""The Deployment of a fleet's canary. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from statusfleet.api.spec import Image
+from statusfleet.kube.kinds import DEPLOYMENT, JsonDict
+from statusfleet.worlds.kubernetes.image import image_of
+from statusfleet.worlds.kubernetes.names import CANARY, Owner
+from statusfleet.worlds.kubernetes.pod import RESTRICTED_CONTAINER, RESTRICTED_POD
+from statusfleet.worlds.kubernetes.secret import CANARY_KEY, secret_name
+
+_FOLDER: Final = "/etc/canary"
+
+
+def canary_deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
+    """Return the canary: a pod that reads its Secret again before each run."""
+    name = owner.child(CANARY)
+    body = owner.body(DEPLOYMENT, name, owner.canary_labels)
+    spec: JsonDict = {
+        "automountServiceAccountToken": False,
+        "containers": [
+            {
+                "name": CANARY,
+                "image": image_of(image, own_image),
+                "imagePullPolicy": image.pull_policy,
+                "command": ["python", "-P", "-m", "statusfleet.canary"],
+                "args": [f"{_FOLDER}/{CANARY_KEY}"],
+                "resources": {
+                    "requests": {"cpu": "20m", "memory": "96Mi"},
+                    "limits": {"memory": "256Mi"},
+                },
+                "securityContext": RESTRICTED_CONTAINER,
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": [
+                    {"name": "settings", "mountPath": _FOLDER, "readOnly": True},
+                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an empty volume of its own
+                ],
+            }
+        ],
+        "enableServiceLinks": False,
+        "securityContext": RESTRICTED_POD,
+        "serviceAccountName": owner.name,
+        "terminationGracePeriodSeconds": 5,
+        "volumes": [
+            {
+                "name": "settings",
+                "secret": {"secretName": secret_name(name), "defaultMode": 0o440},
+            },
+            {"name": "tmp", "emptyDir": {}},
+        ],
+    }
+    if image.pull_secrets:
+        spec["imagePullSecrets"] = [{"name": secret} for secret in image.pull_secrets]
+    body["spec"] = {
+        "replicas": 1,
+        "revisionHistoryLimit": 1,
+        "selector": {"matchLabels": owner.canary_selector},
+        # Two canaries with one key would push each other out of the members' peer lists.
+        "strategy": {"type": "Recreate"},
+        "template": {"metadata": {"labels": owner.canary_labels}, "spec": spec},
+    }
+    return body

@@ -1,0 +1,103 @@
+"""What keeps an upgrade of the operator from restarting anybody. Pure.
+
+A pod's shape and image are rendered when the part of the spec that they come from changes, and
+then kept on the StatefulSet. An operator that would render something else keeps to what is pinned
+and says that an update is pending, until that part of the spec changes, or the user asks for a
+restart (annotation `statusfleet.io/restart` of the fleet, or `statusfleet.io/restart.relayer-0`
+for one member, with a value that was not there before).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from statusfleet.api.fleet import StatusFleet
+from statusfleet.api.roles import RoleSpec
+from statusfleet.kube.kinds import Body, JsonDict
+from statusfleet.plan import MemberId
+from statusfleet.worlds.kubernetes.names import RESTART
+from statusfleet.worlds.kubernetes.pod import pod_shape
+
+_UNPINNED: Final = frozenset(
+    {"replicas", "members", "max_peers", "min_pow", "retention_days", "rate_limit"}
+)
+"""Fields of a role that change no pod, or that a member takes up while it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A rendered shape, and the digest of what the user had said when it was rendered."""
+
+    said: str
+    restart: str
+    shape: JsonDict
+
+    @property
+    def image(self) -> str:
+        """The image that the pod runs."""
+        return str(self.shape["spec"]["containers"][0]["image"])
+
+    @property
+    def program(self) -> str:
+        """What changes exactly when the pod must be made anew for its shape's sake."""
+        return f"{self.image} {_digest(self.shape)} {self.restart}".rstrip()
+
+    @property
+    def text(self) -> str:
+        """How the pin is kept."""
+        return _canonical({"said": self.said, "restart": self.restart, "shape": self.shape})
+
+    @classmethod
+    def parse(cls, text: str) -> Pin | None:
+        """Read what `text` wrote; None for anything else, which is then rendered anew."""
+        try:
+            found: Any = json.loads(text)
+            pin = cls(str(found["said"]), str(found["restart"]), dict(found["shape"]))
+            whole = bool(pin.image)
+        except (ValueError, KeyError, TypeError, IndexError):
+            return None
+        return pin if whole else None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The pin to run by; `newer` where this operator would run something else."""
+
+    pin: Pin
+    newer: bool = False
+
+
+def choose_pin(fleet: StatusFleet, member: MemberId, pinned: str, own_image: str) -> Choice:
+    """Return what a member's pod is made from; `pinned` is the text on its StatefulSet, or ""."""
+    rendered = _render(fleet, role_of(fleet, member), member, own_image)
+    kept = Pin.parse(pinned)
+    if kept is None or (kept.said, kept.restart) != (rendered.said, rendered.restart):
+        return Choice(rendered)
+    return Choice(kept, newer=kept.shape != rendered.shape)
+
+
+def role_of(fleet: StatusFleet, member: MemberId) -> RoleSpec:
+    """Return the role of a member that the spec wants."""
+    return next(role for role in fleet.spec.roles.present() if role.role == member.role)
+
+
+def _render(fleet: StatusFleet, role: RoleSpec, member: MemberId, own_image: str) -> Pin:
+    said = {
+        "image": fleet.spec.image.model_dump(mode="json"),
+        "role": role.model_dump(mode="json", exclude=set(_UNPINNED)),
+    }
+    asked = fleet.metadata.annotations
+    restarts = (asked.get(RESTART, ""), asked.get(f"{RESTART}.{member.name}", ""))
+    shape = pod_shape(fleet.name, role, fleet.spec.image, own_image)
+    return Pin(_digest(said), " ".join(filter(None, restarts)), json.loads(_canonical(shape)))
+
+
+def _digest(value: Body) -> str:
+    return hashlib.sha256(_canonical(value).encode()).hexdigest()[:16]
+
+
+def _canonical(value: Body) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

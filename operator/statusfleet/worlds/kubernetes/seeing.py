@@ -1,0 +1,104 @@
+"""From records to what the plan is told of a member. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from statusfleet.plan import Endpoint, MemberId, ObservedMember, Seat
+from statusfleet.worlds.kubernetes.addresses import Chosen
+from statusfleet.worlds.kubernetes.pin import Choice
+from statusfleet.worlds.kubernetes.pod import DATA, METRICS_PORT, P2P_PORT, RPC_PORT
+from statusfleet.worlds.kubernetes.records import (
+    OUT_OF_SERVICE,
+    NodeRecord,
+    PodRecord,
+    Snapshot,
+)
+from statusnode.crypto.keys import PrivateKey
+from statusnode.records.enr import Record
+
+_MANY_RESTARTS: Final = 3
+
+
+def seat(choice: Choice) -> Seat:
+    """Return where a member sits in its pod: all sit alike."""
+    return Seat(
+        listen=Endpoint("", P2P_PORT),
+        rpc=Endpoint("127.0.0.1", RPC_PORT),
+        metrics=Endpoint("", METRICS_PORT),
+        data_dir=DATA,
+        program=choice.pin.program,
+    )
+
+
+def pods_by_member(pods: Iterable[PodRecord]) -> dict[MemberId, PodRecord]:
+    """Return each member's pod; one that goes away only where there is no other."""
+    found: dict[MemberId, PodRecord] = {}
+    for pod in sorted(pods, key=lambda pod: not pod.deleting):
+        if pod.member is not None:
+            found[pod.member] = pod
+    return found
+
+
+def leftovers(snapshot: Snapshot, wanted: Iterable[MemberId]) -> tuple[MemberId, ...]:
+    """Return the members that are not wanted and still have something that should go."""
+    children = [
+        *(record.child for record in snapshot.stateful_sets.values()),
+        *(record.child for record in snapshot.services.values()),
+        *(child for child in snapshot.children.values() if child.kind == "ConfigMap"),
+    ]
+    present = {c.member for c in children if c.member is not None and not c.deleting}
+    return tuple(sorted(present - set(wanted)))
+
+
+def observed_member(
+    member: MemberId,
+    *,
+    key: PrivateKey | None,
+    choice: Choice,
+    dial: Endpoint | None,
+    advertised: Chosen,
+    pod: PodRecord | None,
+    node: NodeRecord | None,
+    record: Record | None,
+    down_since: float,
+) -> ObservedMember:
+    """Return what the plan is told; `down_since` counts where there is no pod to ask."""
+    ready = pod is not None and pod.ready and not pod.deleting
+    since = pod.since if pod is not None and pod.since is not None else down_since
+    return ObservedMember(
+        id=member,
+        key=key,
+        seat=seat(choice),
+        dial=dial,
+        advertised=advertised.endpoint,
+        address_source=advertised.source,
+        record=record,
+        running=pod is not None and pod.running,
+        listening=ready,
+        ready=ready,
+        ready_since=since if ready else None,
+        unready_since=None if ready else since,
+        restart_hash=pod.restart_hash if pod is not None else None,
+        update_pending=choice.newer,
+        version=pod.image if pod is not None else "",
+        message=advertised.problem if ready else _problem(pod, node) or advertised.problem,
+    )
+
+
+def _problem(pod: PodRecord | None, node: NodeRecord | None) -> str:
+    """Say why a member is not ready, and what to do where somebody can; "" while it starts."""
+    if pod is None:
+        return ""
+    if node is not None and not node.ready and not node.out_of_service:
+        return (
+            f"its node {node.name} does not answer, and its pod stays there until the node is "
+            "back, is deleted, or is marked (kubectl taint nodes "
+            f"{node.name} {OUT_OF_SERVICE}=nodeshutdown:NoExecute)"
+        )
+    if pod.problem or not pod.running:
+        return pod.problem
+    if pod.restarts >= _MANY_RESTARTS:
+        return f"was restarted {pod.restarts} times: see kubectl logs --previous {pod.name}"
+    return ""

@@ -1,0 +1,374 @@
+"""The Kubernetes world: one StatefulSet a member, with all that it needs, and the canary.
+
+It sees through a snapshot of what is watched, and reads besides only the Secrets that the spec
+names. It makes keys and Services before the plan, since addresses come from them, and writes by
+server-side apply, and only what is not as it should be (`applying`). It never restarts a member by
+itself: `restart` deletes pods, and whoever calls it decides which and when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Self, get_args
+
+from statusfleet.api.fleet import StatusFleet
+from statusfleet.api.roles import RoleName
+from statusfleet.kube.client import KubeClient
+from statusfleet.kube.errors import ConflictError, NotFoundError
+from statusfleet.kube.kinds import (
+    CONFIG_MAP,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    POD_DISRUPTION_BUDGET,
+    SECRET,
+    SERVICE,
+    STATEFUL_SET,
+    JsonDict,
+    Kind,
+)
+from statusfleet.plan import Member, MemberId, Observation, ObservedMember, Plan, desired_members
+from statusfleet.store import CorruptKeyError, Store
+from statusfleet.store.state import State
+from statusfleet.worlds.canary import canary_settings
+from statusfleet.worlds.errors import WorldError
+from statusfleet.worlds.kubernetes.addresses import Seen, advertised, dialed
+from statusfleet.worlds.kubernetes.applying import Applied, Applier, digest
+from statusfleet.worlds.kubernetes.canary import CanaryReader, canary_names, canary_objects
+from statusfleet.worlds.kubernetes.claim import claim, drops_claim
+from statusfleet.worlds.kubernetes.configmap import config_map
+from statusfleet.worlds.kubernetes.credentials import Credentials, Values
+from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
+from statusfleet.worlds.kubernetes.hostnames import FRESH_SECONDS, HostNames, LookUp, look_up
+from statusfleet.worlds.kubernetes.names import CANARY, SETTINGS, Owner
+from statusfleet.worlds.kubernetes.networkpolicy import member_policy
+from statusfleet.worlds.kubernetes.pin import Choice, choose_pin, role_of
+from statusfleet.worlds.kubernetes.poddisruptionbudget import pod_disruption_budget
+from statusfleet.worlds.kubernetes.records import PodRecord, ServiceRecord, Snapshot
+from statusfleet.worlds.kubernetes.secret import member_secret, secret_name
+from statusfleet.worlds.kubernetes.seeing import leftovers, observed_member, pods_by_member
+from statusfleet.worlds.kubernetes.service import service
+from statusfleet.worlds.kubernetes.serviceaccount import service_account
+from statusfleet.worlds.kubernetes.statefulset import stateful_set
+from statusfleet.worlds.protocol import CanaryWish
+from statusfleet.worlds.remember import keep_records
+
+
+class KubernetesWorld:
+    """One fleet's members on a cluster; an async context manager that leaves no task behind."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        store: Store,
+        snapshot: Callable[[], Snapshot],
+        owner: Owner,
+        *,
+        image: str,
+        now: Callable[[], float],
+        changed: Callable[[], None],
+        look_up: LookUp = look_up,
+    ) -> None:
+        """Take the cluster, the fleet's memory, what is watched of it, and the fleet itself.
+
+        `image` is the operator's own, with tag or digest. `now` gives unix seconds. `changed` is
+        called when something happened that no watch shows: a verdict, an address in DNS.
+        """
+        self._client = client
+        self._store = store
+        self._snapshot = snapshot
+        self._owner = owner
+        self._image = image
+        self._now = now
+        self._changed = changed
+        self._applier = Applier(client, now)
+        self._names = HostNames(now, look_up)
+        self._credentials = Credentials(client, store, owner.namespace)
+        self._canary = CanaryReader(client, owner.namespace, self._canary_pod, changed)
+        self._fleet: StatusFleet | None = None
+        # What the last observation saw, so that one pass acts upon one picture.
+        self._view = Snapshot()
+        self._pods: dict[MemberId, PodRecord] = {}
+        self._choices: dict[str, Choice] = {}
+        self._down: dict[str, float] = {}  # since when a member has no pod
+        self._group = asyncio.TaskGroup()
+        self._following: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._canary.stop()
+        if self._following is not None:
+            self._following.cancel()
+        await self._group.__aexit__(kind, error, traceback)
+
+    # ── seeing ──
+
+    async def observe(self, fleet: StatusFleet) -> Observation:
+        """Tell what is there; keys and Services that `fleet` lacks are made first (`World`).
+
+        A paused fleet is only looked at.
+
+        Raises:
+            KubeError: the cluster does not answer, or refuses what every fleet needs.
+            StoreError: the memory cannot be used.
+        """
+        self._fleet, self._view = fleet, self._snapshot()
+        self._pods = pods_by_member(self._view.pods.values())
+        wanted = desired_members(fleet.spec)
+        secrets = await self._credentials.values(fleet.spec)
+        state = await self._store.read()
+        services = await self._services(fleet, wanted)
+        await self._follow_names(services.values())
+        members: dict[str, ObservedMember] = {}
+        for member in wanted:
+            service_record = services.get(member.name)
+            members[member.name] = await self._member(fleet, member, secrets, service_record, state)
+        for member in leftovers(self._view, wanted):
+            members[member.name] = ObservedMember(member, running=member in self._pods)
+        self._down = {name: since for name, since in self._down.items() if name in members}
+        probing = fleet.spec.canary.enabled and not fleet.spec.paused
+        key = await self._store.ensure_canary_key() if probing else None
+        return Observation(
+            members=members,
+            canary_key=key.public_key if key is not None else None,
+            canary=self._canary.verdict(self._now()),
+            secrets=secrets,
+            problems=self._applier.problems,
+        )
+
+    async def _member(
+        self,
+        fleet: StatusFleet,
+        member: MemberId,
+        secrets: Values,
+        service_record: ServiceRecord | None,
+        state: State,
+    ) -> ObservedMember:
+        role, pod = role_of(fleet, member), self._pods.get(member)
+        stateful = self._view.stateful_sets.get(self._owner.stateful_set(member))
+        choice = choose_pin(fleet, member, stateful.pinned if stateful else "", self._image)
+        self._choices[member.name] = choice
+        try:
+            made = (SECRET.kind, self._owner.child(member.name)) in self._view.children
+            key = await self._credentials.key(fleet, member, secrets, made=made)
+        except (WorldError, CorruptKeyError) as error:
+            return ObservedMember(member, message=str(error))
+        record = state.record(member.name)
+        node = self._view.nodes.get(pod.node) if pod is not None else None
+        previous = frozenset(filter(None, (record.ip, record.ip6))) if record else frozenset[str]()
+        seen = Seen(service_record, node, self._names.found, previous)
+        if pod is not None:
+            self._down[member.name] = self._now()
+        return observed_member(
+            member,
+            key=key,
+            choice=choice,
+            dial=dialed(service_record),
+            advertised=advertised(role.expose, role.override(member.ordinal).address, seen),
+            pod=pod,
+            node=node,
+            record=record,
+            down_since=self._down.setdefault(member.name, self._now()),
+        )
+
+    async def _services(
+        self, fleet: StatusFleet, wanted: Iterable[MemberId]
+    ) -> dict[str, ServiceRecord]:
+        """Have every member's Service be there; return them by member's name."""
+        seen = self._view.services
+        found: dict[str, ServiceRecord] = {}
+
+        async def ensure(member: MemberId) -> None:
+            name = self._owner.child(member.name)
+            record = self._applier.latest((SERVICE.kind, name), seen.get(name))
+            if not fleet.spec.paused:
+                body = service(self._owner, member, role_of(fleet, member).expose)
+                record = (await self._applier.apply(body, seen.get(name))).record
+            if isinstance(record, ServiceRecord):
+                found[member.name] = record
+
+        await _together(ensure(member) for member in wanted)
+        return found
+
+    async def _follow_names(self, services: Iterable[ServiceRecord]) -> None:
+        names = {name for record in services for name in record.balancer_names}
+        await self._names.follow(names)
+        if names and self._following is None:
+            self._following = self._group.create_task(self._keep_looking_up())
+        elif not names and self._following is not None:
+            self._following.cancel()
+            self._following = None
+
+    async def _keep_looking_up(self) -> None:
+        while True:
+            await asyncio.sleep(FRESH_SECONDS)
+            if await self._names.has_changed():
+                self._changed()
+
+    # ── acting ──
+
+    async def apply(self, plan: Plan) -> None:
+        """Bring about all objects of the plan's members (`World`).
+
+        What one object's content keeps from being applied is told by the next observation.
+
+        Raises:
+            KubeError: the cluster does not answer.
+            StoreError: the memory cannot be written.
+        """
+        await keep_records(self._store, plan)
+        owner, roles = self._owner, {member.id.role for member in plan.members}
+        await self._ensure(service_account(owner))
+        await self._ensure(member_policy(owner))
+        await self._serve_tree("embedded" in plan.tree.sinks if plan.tree is not None else False)
+        for role in sorted(roles):
+            await self._ensure(pod_disruption_budget(owner, role))
+        await _together(self._apply_member(member) for member in plan.members)
+        for role in set(get_args(RoleName)) - roles:
+            if self._has(POD_DISRUPTION_BUDGET, owner.child(role)):
+                await self._delete(POD_DISRUPTION_BUDGET, owner.child(role))
+
+    async def _serve_tree(self, wanted: bool) -> None:
+        """Run the fleet's own DNS servers, or none."""
+        assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
+        if wanted:
+            for body in dns_objects(self._owner, self._fleet.spec.image, self._image):
+                await self._ensure(body)
+            return
+        for kind, name in dns_names(self._owner):
+            if self._has(kind, name):
+                await self._delete(kind, name)
+
+    async def _apply_member(self, member: Member) -> None:
+        assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
+        role = role_of(self._fleet, member.id)
+        if role.storage is not None:
+            await self._ensure(claim(self._owner, member.id, role.storage))
+        settings = [config_map(self._owner, member), member_secret(self._owner, member)]
+        changed = [await self._ensure(body) for body in settings]
+        body = stateful_set(
+            self._owner,
+            member.id,
+            self._choices[member.name].pin,
+            member.restart_hash,
+            has_claim=role.storage is not None,
+        )
+        seen = self._view.stateful_sets.get(body["metadata"]["name"])
+        await self._applier.apply(body, seen)
+        if any(changed):
+            await self._hurry(self._pods.get(member.id), settings)
+
+    async def _hurry(self, pod: PodRecord | None, settings: list[JsonDict]) -> None:
+        """Have a running pod see its new settings at once.
+
+        A kubelet looks at mounted ConfigMaps and Secrets once in a minute or so, and whenever the
+        pod itself changes: so it is changed. Done once and never made good, since the kubelet
+        comes by anyway.
+        """
+        if pod is None or not pod.running or pod.deleting:
+            return
+        note = {SETTINGS: digest({"settings": settings})}
+        metadata = {"uid": pod.uid, "annotations": note}
+        try:
+            namespace = self._owner.namespace
+            await self._client.patch(POD, namespace, pod.name, {"metadata": metadata})
+        except (ConflictError, NotFoundError):
+            return  # another pod by now, which has the new settings from its start
+
+    async def restart(self, names: Iterable[str]) -> None:
+        """Have these members' pods made anew, from what was applied last.
+
+        Raises:
+            KubeError: the cluster does not answer.
+        """
+        wanted = frozenset(names)
+        for member, pod in self._pods.items():
+            if member.name in wanted and not pod.deleting:
+                try:
+                    await self._client.delete(POD, self._owner.namespace, pod.name, uid=pod.uid)
+                except ConflictError:
+                    continue  # another pod by now, made from what was applied last
+
+    async def prune(self, plan: Plan) -> None:
+        """Stop the members that the plan names as removed; identities are kept (`World`).
+
+        Raises:
+            KubeError: the cluster does not answer.
+        """
+        gone = set(plan.removed)
+        for member in leftovers(self._view, ()):
+            if member.name in gone:
+                await self._remove(member)
+
+    async def _remove(self, member: MemberId) -> None:
+        name = self._owner.child(member.name)
+        await self._delete(STATEFUL_SET, self._owner.stateful_set(member))
+        await self._delete(SERVICE, name)
+        await self._delete(CONFIG_MAP, name)
+        await self._delete(SECRET, secret_name(name))
+        assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
+        drops = drops_claim(self._fleet.spec.roles, member)
+        if drops and self._has(PERSISTENT_VOLUME_CLAIM, name):
+            await self._delete(PERSISTENT_VOLUME_CLAIM, name)
+
+    async def probe(self, wish: CanaryWish | None) -> None:
+        """Have the canary run as told, or not at all (`World`).
+
+        Raises:
+            KubeError: the cluster does not answer.
+            StoreError: its key cannot be read or made.
+        """
+        if wish is None:
+            self._canary.stop()
+            for kind, name in canary_names(self._owner):
+                if self._has(kind, name):
+                    await self._delete(kind, name)
+            return
+        assert self._fleet is not None  # noqa: S101 - a wish is made from an observation
+        settings = canary_settings(wish, await self._store.ensure_canary_key())
+        image = self._fleet.spec.image
+        objects = canary_objects(self._owner, settings, image, self._image)
+        changed = [await self._ensure(body) for body in objects]
+        if any(changed):
+            await self._hurry(self._canary_pod(), objects)
+        self._canary.start(self._group, wish.interval_seconds)
+
+    def _canary_pod(self) -> PodRecord | None:
+        pods = self._view.pods.values()
+        return next((pod for pod in pods if pod.part == CANARY and not pod.deleting), None)
+
+    # ── objects ──
+
+    async def _ensure(self, body: JsonDict) -> bool:
+        """Have an object be there as it should be; tell whether it had to be written."""
+        seen = self._seen(body["kind"], body["metadata"]["name"])
+        return (await self._applier.apply(body, seen)).written
+
+    def _seen(self, kind: str, name: str) -> Applied | None:
+        if kind == SERVICE.kind:
+            return self._view.services.get(name)
+        return self._view.children.get((kind, name))
+
+    def _has(self, kind: Kind, name: str) -> bool:
+        seen = self._seen(kind.kind, name)
+        return self._applier.latest((kind.kind, name), seen) is not None
+
+    async def _delete(self, kind: Kind, name: str) -> None:
+        await self._applier.delete(kind, self._owner.namespace, name)
+
+
+async def _together(calls: Iterable[Awaitable[None]]) -> None:
+    """Do all of it side by side; only then raise what went wrong first."""
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if result is not None:
+            raise result

@@ -1,0 +1,248 @@
+"""The operator on a real API server without kubelets: what it makes, says, keeps and lets go."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from statusfleet.kube import InvalidError, KubeClient
+from statusfleet.kube.kinds import (
+    CONFIG_MAP,
+    CUSTOM_RESOURCE_DEFINITION,
+    LEASE,
+    NAMESPACE,
+    SECRET,
+    SERVICE,
+    STATEFUL_SET,
+    STATUS_FLEET,
+    Kind,
+)
+from statusfleet.kube.names import FINALIZER
+from support.kube_api import ApiServer
+from support.operator_process import FleetUser, condition, eventually, has_reason, operator
+
+IMAGE = "statusfleet.test/statusfleet:test"
+ROLES = {"relayer": {"replicas": 2, "expose": {"type": "ClusterIP", "addressScope": "Private"}}}
+CRD = Path(__file__).parents[3] / "crds/statusfleets.statusfleet.io.yaml"
+
+
+@pytest.fixture
+async def user(client: KubeClient, namespace: str) -> FleetUser:
+    definition = yaml.safe_load(CRD.read_text())
+    await client.apply(definition)
+    name = definition["metadata"]["name"]
+
+    async def served() -> bool:
+        return _is_served(await client.get(CUSTOM_RESOURCE_DEFINITION, "", name))
+
+    await eventually(served)
+    return FleetUser(client, namespace)
+
+
+def _is_served(definition: dict[str, Any]) -> bool:
+    found = (definition.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Established" and one["status"] == "True" for one in found)
+
+
+async def names(user: FleetUser, kind: Kind) -> set[str]:
+    labels = {"statusfleet.io/fleet": user.name}
+    found = await user.client.list(kind, user.namespace, labels=labels)
+    return {item["metadata"]["name"] for item in found}
+
+
+def begun(status: dict[str, Any]) -> bool:
+    return bool(status.get("members")) and all("enode" in m for m in status["members"])
+
+
+async def test_a_fleet_becomes_objects_and_a_status(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE) as process:
+        await user.apply(roles=ROLES)
+        status = await user.until(begun, "begun")
+        assert (status["phase"], status["ready"]) == ("Pending", "0/2")
+        assert await names(user, STATEFUL_SET) == {"small-relayer-0", "small-relayer-1"}
+        assert await names(user, SERVICE) == {"small-relayer-0", "small-relayer-1"}
+        fleet = await user.get()
+        assert fleet is not None
+        assert fleet["metadata"]["finalizers"] == [FINALIZER]
+        assert not any("kopf" in key for key in fleet["metadata"].get("annotations") or {})
+        assert await process.end() == 0
+    lease = await user.client.get(LEASE, user.namespace, "statusfleet")
+    assert not lease["spec"].get("holderIdentity")
+
+
+async def test_a_fleet_at_rest_is_not_written(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.apply(roles=ROLES)
+        await user.until(begun, "begun")
+        before = await versions(user)
+        # A Service that somebody looks at, a label that nobody cares for: passes, and no writes.
+        for _ in range(5):
+            await asyncio.sleep(0.5)
+        assert await versions(user) == before
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE) as second:
+        await eventually(second.leads)
+        await asyncio.sleep(3)
+        assert await versions(user) == before
+
+
+async def replaced(user: FleetUser, kind: Kind, uid: str) -> bool:
+    found = await user.client.find(kind, user.namespace, "small-relayer-0")
+    return found is not None and found["metadata"]["uid"] != uid
+
+
+async def versions(user: FleetUser) -> dict[tuple[str, str], str]:
+    found = {}
+    for kind in (STATUS_FLEET, STATEFUL_SET, SERVICE, SECRET, CONFIG_MAP):
+        for item in await user.client.list(kind, user.namespace):
+            found[kind.kind, item["metadata"]["name"]] = item["metadata"]["resourceVersion"]
+    return found
+
+
+async def test_a_child_that_is_deleted_comes_back(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.apply(roles=ROLES)
+        before = await user.until(begun, "begun")
+        for kind in (SERVICE, CONFIG_MAP, SECRET, STATEFUL_SET):
+            old = await user.client.get(kind, user.namespace, "small-relayer-0")
+            await user.client.delete(kind, user.namespace, "small-relayer-0")
+            await eventually(partial(replaced, user, kind, old["metadata"]["uid"]))
+        after = await user.until(begun, "begun again")
+    keys = [
+        [member["enode"].partition("@")[0] for member in status["members"]]
+        for status in (before, after)
+    ]
+    assert keys[0] == keys[1]
+
+
+async def test_a_paused_fleet_is_told_of_and_not_touched(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.apply(paused=True, roles=ROLES)
+        await user.until(has_reason("Paused", "PausedBySpec"), "paused")
+        for kind in (STATEFUL_SET, SERVICE, SECRET, CONFIG_MAP):
+            assert await names(user, kind) == set()
+        await user.apply(paused=False, roles=ROLES)
+        await user.until(begun, "begun")
+
+
+async def test_a_member_that_is_not_wanted_any_more_goes(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.apply(roles=ROLES)
+        await user.until(begun, "begun")
+        await user.apply(roles={"relayer": {**ROLES["relayer"], "replicas": 1}})
+        await user.until(lambda status: status.get("ready") == "0/1", "smaller")
+
+        async def gone() -> bool:
+            return await names(user, STATEFUL_SET) == {"small-relayer-0"}
+
+        await eventually(gone)
+        assert "small-relayer-1" in await names(user, SECRET)  # its identity is kept
+
+
+async def test_identities_outlive_a_fleet_unless_it_says_otherwise(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.apply(roles=ROLES)
+        first = await user.until(begun, "begun")
+        await user.delete()
+        await user.until_gone()
+        assert {"small-relayer-0", "small-relayer-1"} <= await names(user, SECRET)
+        await user.apply(roles=ROLES, deletion={"identities": "Delete"})
+        second = await user.until(begun, "begun anew")
+        assert [m["enode"].partition("@")[0] for m in second["members"]] == [
+            m["enode"].partition("@")[0] for m in first["members"]
+        ]
+        await user.delete()
+        await user.until_gone()
+    left = await user.client.list(
+        SECRET, user.namespace, labels={"statusfleet.io/part": "identity"}
+    )
+    assert left == []
+
+
+async def test_a_fleet_that_was_deleted_while_no_operator_ran_is_let_go_of(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE) as process:
+        await user.apply(roles=ROLES, tree={"domain": "nodes.small.example"})
+        await user.until(begun, "begun")
+        await process.end(signal.SIGKILL)
+    await user.delete()
+    assert await user.get() is not None
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.until_gone()
+
+
+async def test_a_spec_that_slipped_in_is_a_condition(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    wrong = {"relayer": {"replicas": 1, "config": {"NodeKey": "00"}}}
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        try:
+            await user.apply(roles=wrong)
+        except InvalidError:
+            pytest.skip("the CRD refuses what only the loop was to see")
+        status = await user.until(has_reason("Ready", "InvalidSpec"), "told")
+        assert "spec.roles.relayer.config" in condition(status, "Ready")["message"]
+        await user.apply(roles={"relayer": {**ROLES["relayer"], "config": {"NodeKey": None}}})
+        await user.until(begun, "begun")
+
+
+async def test_a_second_operator_goes_on_when_the_first_is_killed(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    where = (tmp_path, api_server.kubeconfig(), user.namespace, IMAGE)
+    async with operator(*where) as first:
+        await user.apply(roles=ROLES)
+        await user.until(begun, "begun")
+        async with operator(*where) as second:
+            await first.end(signal.SIGKILL)
+            await user.apply(roles={"relayer": {**ROLES["relayer"], "replicas": 3}})
+            await user.until(lambda status: len(status.get("members") or ()) == 3, "grown")
+            assert "this process leads" in second.log
+
+
+async def test_a_leader_that_slept_past_its_lease_exits_and_writes_nothing(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    where = (tmp_path, api_server.kubeconfig(), user.namespace, IMAGE)
+    async with operator(*where) as first:
+        await user.apply(roles=ROLES)
+        await user.until(begun, "begun")
+        first.send(signal.SIGSTOP)
+        async with operator(*where) as second:
+            await eventually(second.leads)
+            await user.apply(roles={"relayer": {**ROLES["relayer"], "replicas": 1}})
+            await user.until(lambda status: status.get("ready") == "0/1", "smaller")
+            before = await versions(user)
+            first.send(signal.SIGCONT)
+            assert await first.end(signal.SIGCONT) == 1
+            assert await versions(user) == before
+
+
+async def test_one_namespace_that_goes_away_does_not_end_the_operator(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE) as process:
+        await user.apply(roles=ROLES)
+        await user.until(begun, "begun")
+        await user.client.delete(NAMESPACE, "", user.namespace)
+        await user.delete()
+        await user.until_gone()
+        assert await process.end() == 0

@@ -1,0 +1,89 @@
+"""The chart from install to uninstall, on a real cluster, as helm's users see it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from statusfleet.kube import KubeClient
+from statusfleet.kube.kinds import DEPLOYMENT, STATEFUL_SET
+from statusfleet.kube.names import FINALIZER
+from support.operator_process import FleetUser, is_true
+
+CHART = Path(__file__).parents[3] / "charts/statusfleet"
+IMAGE = os.environ.get("IMAGE", "statusfleet.test/statusfleet:test")
+RELAYER = {"replicas": 1, "expose": {"type": "NodePort", "addressScope": "Private"}}
+RELEASE = "statusfleet"
+WAIT = ("--wait", "--timeout", "90s")
+
+Helm = Callable[..., Awaitable[str]]
+
+
+@asynccontextmanager
+async def installed(helm: str, namespace: str, *more: str) -> AsyncIterator[Helm]:
+    """Install the chart for the fleets of one namespace; give what runs helm there."""
+
+    async def run(*arguments: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(helm, "--namespace", namespace, *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said = (await process.communicate())[0].decode()
+        assert process.returncode == 0, said
+        return said
+
+    repository, _, tag = IMAGE.rpartition(":")
+    image = f"image.repository={repository},image.tag={tag},image.pullPolicy=Never"
+    values = ("--set", image, "--set", f"crds.enabled=false,namespaces={{{namespace}}}", *more)
+    await run("install", RELEASE, str(CHART), *values, *WAIT)
+    try:
+        yield run
+    finally:
+        # What a failed test leaves goes with its namespace; this is what lies outside.
+        await run("uninstall", RELEASE, "--ignore-not-found", "--timeout", "60s")
+
+
+async def test_the_installed_operator_answers_helms_test_and_looks_after_a_fleet(
+    client: KubeClient, namespace: str, helm: str
+) -> None:
+    async with installed(helm, namespace) as run:
+        deployment = await client.get(DEPLOYMENT, namespace, "statusfleet")
+        assert deployment["status"]["readyReplicas"] == 1
+        assert "a paused fleet was seen" in await run("test", RELEASE, "--logs", "--timeout", "90s")
+        user = FleetUser(client, namespace)
+        await user.apply(
+            roles={"relayer": RELAYER},
+            canary={"interval": "2s"},
+            tree={"domain": "nodes.test.example", "ttl": {"root": "1s"}},
+        )
+        await user.until(is_true("CanaryPassing"), "proved by the canary")
+        await user.until(is_true("TreePropagated"), "propagated")
+        await run("upgrade", RELEASE, str(CHART), "--reuse-values", "--set", "replicas=2", *WAIT)
+        await user.delete()
+        await user.until_gone()
+
+
+@pytest.mark.parametrize("fleets", ["Keep", "Delete"])
+async def test_fleets_end_with_the_chart_as_its_values_say(
+    client: KubeClient, namespace: str, helm: str, fleets: str
+) -> None:
+    user = FleetUser(client, namespace)
+    async with installed(helm, namespace, "--set", f"uninstall.fleets={fleets}") as run:
+        await user.apply(roles={"relayer": RELAYER}, canary={"enabled": False})
+        await user.until(is_true("Ready"), "ready")
+        await run("uninstall", RELEASE, "--timeout", "90s")
+        found = await user.get()
+        if fleets == "Delete":
+            assert found is None
+            return
+        assert found is not None
+        assert FINALIZER not in found["metadata"].get("finalizers", [])
+        assert await client.find(STATEFUL_SET, namespace, f"{user.name}-relayer-0") is not None
+        await user.delete()
+        await user.until_gone()

@@ -1,0 +1,184 @@
+"""What `kubectl statusfleet status` and `tree` show, from statuses and trees by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from statusfleet.api.status import ConditionType, FleetStatus, TreeStatus
+from statusfleet.cli.kubectl.columns import age, columns
+from statusfleet.cli.kubectl.screen import MOST_MEMBERS, status_lines
+from statusfleet.cli.kubectl.tree import members_by_id, tree_lines
+from statusfleet.reconcile.reasons import Reason
+from statusfleet.store import State
+from statusnode.crypto.keys import PrivateKey
+from statusnode.records.enr import Record
+from statusnode.records.tree import Tree
+
+NOW = 1_800_000_000.0
+THEN = "2027-01-15T07:58:20Z"  # 100 s before
+
+
+def condition(kind: str, status: str, reason: str, message: str = "") -> dict[str, Any]:
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": THEN,
+    }
+
+
+def relayer(ordinal: int, **fields: Any) -> dict[str, Any]:
+    return {"name": f"relayer-{ordinal}", "role": "relayer", **fields}
+
+
+READY = {"ready": True, "published": True, "seq": 4, "addressSource": "NodePort"}
+STATUS: dict[str, Any] = {
+    "observedGeneration": 7,
+    "phase": "Degraded",
+    "ready": "1/2",
+    "image": "example.org/statusfleet:1",
+    "roles": {"relayer": {"desired": 2, "ready": 1, "published": 1}},
+    "members": [
+        relayer(0, address="192.0.2.1:31000", version="example.org/statusfleet:1", **READY),
+        relayer(1, message="is pulling its image"),
+    ],
+    "tree": {
+        "url": "enrtree://KEY@nodes.example.org",
+        "seq": 12,
+        "records": 1,
+        "publishedAt": THEN,
+        "sinks": [
+            {"name": "embedded", "state": "Published", "seq": 12},
+            {"name": "rfc2136 ns1", "state": "Failed", "seq": 11, "message": "refused our key"},
+        ],
+    },
+    "conditions": [
+        condition("Ready", "False", "MembersNotReady", "relayer-1: is pulling its image"),
+        condition("AddressesReady", "True", "AddressesKnown"),
+    ],
+}
+
+
+def screen(status: dict[str, Any], **metadata: Any) -> list[str]:
+    body = {"metadata": {"namespace": "team", "name": "eth-dev", "generation": 7, **metadata}}
+    return list(status_lines(body, FleetStatus.model_validate(status), NOW))
+
+
+def test_a_fleet_with_trouble_stands_on_one_screen() -> None:
+    assert screen(STATUS) == [
+        "team/eth-dev: Degraded, 1/2 members ready",
+        "image example.org/statusfleet:1",
+        "",
+        "ROLE     DESIRED  READY  IN TREE",
+        "relayer        2      1        1",
+        "",
+        "MEMBER     READY  IN TREE  SEQ  ADDRESS          FROM",
+        "relayer-0  yes    yes        4  192.0.2.1:31000  NodePort",
+        "relayer-1  no     no         0  -                -",
+        "  is pulling its image",
+        "",
+        "tree enrtree://KEY@nodes.example.org",
+        "     seq 12, 1 records, published 100s ago",
+        "SINK         STATE      SEQ",
+        "embedded     Published   12",
+        "rfc2136 ns1  Failed      11",
+        "  refused our key",
+        "",
+        "CONDITION       STATUS  REASON           SINCE",
+        "Ready           False   MembersNotReady  100s",
+        "  relayer-1: is pulling its image",
+        "  next: kubectl statusfleet logs eth-dev -n team",
+        "AddressesReady  True    AddressesKnown   100s",
+    ]
+
+
+def test_a_fleet_that_nobody_looked_at_says_so() -> None:
+    assert screen({}) == ["team/eth-dev: Unknown", "no operator has looked at it yet"]
+
+
+@pytest.mark.parametrize(
+    ("status", "metadata", "line"),
+    [
+        (
+            STATUS,
+            {"generation": 8},
+            (
+                "the operator has not taken up the last edit yet: this is of generation 7, "
+                "the spec is at 8"
+            ),
+        ),
+        (STATUS, {"deletionTimestamp": THEN}, "being deleted since 100s"),
+        (
+            STATUS | {"members": [relayer(0, version="example.org/statusfleet:0", **READY)]},
+            {},
+            "  runs example.org/statusfleet:0",
+        ),
+    ],
+)
+def test_what_is_unusual_has_a_line(
+    status: dict[str, Any], metadata: dict[str, Any], line: str
+) -> None:
+    assert line in screen(status, **metadata)
+
+
+def test_of_many_members_those_that_lack_something_are_shown() -> None:
+    members = [relayer(i, **READY) for i in range(100)]
+    members[97] = relayer(97, message="has no address")
+    lines = screen(STATUS | {"members": members})
+    shown = [line for line in lines if line.startswith("relayer-")]
+    assert len(shown) == MOST_MEMBERS
+    assert [line.split()[:2] for line in shown[-1:]] == [["relayer-97", "no"]]
+    assert "and 76 more: kubectl statusfleet nodes eth-dev -n team" in lines
+
+
+@pytest.mark.parametrize(
+    ("reason", "command"),
+    [
+        (Reason.FAILED, "kubectl statusfleet logs eth-dev -n team canary"),
+        (Reason.ADDRESS_MISSING, "kubectl get services -n team -l statusfleet.io/fleet=eth-dev"),
+        (Reason.NEWER_OPERATOR, "kubectl statusfleet restart eth-dev -n team"),
+        (Reason.PAUSED_BY_SPEC, "kubectl statusfleet resume eth-dev -n team"),
+    ],
+)
+def test_a_reason_comes_with_the_command_that_helps(reason: Reason, command: str) -> None:
+    status = STATUS | {"conditions": [condition(ConditionType.READY, "False", reason)]}
+    assert screen(status)[-1] == f"  next: {command}"
+
+
+def test_a_tree_is_shown_with_the_member_of_each_record() -> None:
+    keys = [PrivateKey(bytes([number]) * 32) for number in (1, 2)]
+    records = [
+        Record.sign(key, number, ip=f"192.0.2.{number}", tcp=30303)
+        for number, key in enumerate(keys, 1)
+    ]
+    signed = Tree.build(records).sign(keys[0], "nodes.example.org", 5)
+    state = State(records={f"relayer-{i}": str(record) for i, record in enumerate(records)})
+    told = TreeStatus.model_validate(STATUS["tree"])
+    lines = list(tree_lines(signed, members_by_id(state), told))
+    assert lines[:3] == [signed.url, "seq 5, 2 nodes", f"root {signed.root}"]
+    assert "  refused our key" in lines
+    table = [line.split() for line in lines if line.startswith("relayer-")]
+    assert table == [
+        ["relayer-0", records[0].node_id.hex()[:16], "192.0.2.1", "30303", "0", "1"],
+        ["relayer-1", records[1].node_id.hex()[:16], "192.0.2.2", "30303", "0", "2"],
+    ]
+    assert lines[-1].endswith(f"statusfleet tree show {signed.url}")
+
+
+def test_columns_are_as_wide_as_they_must_be() -> None:
+    assert list(columns(("A", "NUMBER"), [("long", 1), ("", 20)])) == [
+        "A     NUMBER",
+        "long       1",
+        "-         20",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0s"), (119.9, "119s"), (120, "2m"), (7199, "119m"), (7200, "2h"), (200_000, "2d")],
+)
+def test_a_span_of_time_is_told_as_kubectl_does(seconds: float, text: str) -> None:
+    assert age(seconds) == text

@@ -1,0 +1,45 @@
+"""What `kubectl describe` is told: changes, each once, and no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from statusfleet.handlers.notices import Notice, notices, restarts
+
+
+def status(**truths: str) -> dict[str, Any]:
+    return {
+        "conditions": [
+            {"type": kind, "status": truth, "reason": f"{kind}{truth}", "message": ""}
+            for kind, truth in truths.items()
+        ]
+    }
+
+
+def said(before: dict[str, Any], after: dict[str, Any]) -> list[Notice]:
+    return list(notices(before, after))
+
+
+def test_becoming_ready_is_told() -> None:
+    found = said(status(Ready="False"), status(Ready="True"))
+    assert found == [Notice("ReadyTrue", "Ready is True")]
+
+
+def test_losing_readiness_is_a_warning() -> None:
+    found = said(status(Ready="True"), status(Ready="False"))
+    assert found == [Notice("ReadyFalse", "Ready is False", warning=True)]
+
+
+def test_a_fleet_that_only_begins_warns_of_nothing() -> None:
+    assert said({}, status(Ready="False", TreePublished="False", CanaryPassing="Unknown")) == []
+
+
+def test_nothing_is_said_while_nothing_changes() -> None:
+    assert said(status(Ready="True", Progressing="True"), status(Ready="True")) == []
+
+
+def test_each_member_that_is_started_anew_is_named() -> None:
+    assert [notice.message.split()[0] for notice in restarts(["relayer-0", "relayer-1"])] == [
+        "relayer-0",
+        "relayer-1",
+    ]

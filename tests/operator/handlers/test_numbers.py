@@ -1,0 +1,31 @@
+"""The operator's metrics page."""
+
+from __future__ import annotations
+
+from statusfleet.handlers.numbers import Numbers
+from statusnode.metrics.text import page
+
+
+def test_the_page_tells_passes_and_fleets() -> None:
+    numbers = Numbers()
+    numbers.passed("done", 0.02)
+    numbers.passed("retry", 20.0)
+    numbers.statuses["status", "eth-dev"] = {
+        "conditions": [{"type": "Ready", "status": "True", "reason": "AllReady"}],
+        "roles": {"relayer": {"desired": 3, "ready": 2, "published": 1}},
+        "tree": {"seq": 7},
+    }
+    lines = page(numbers.families(leads=True, silent_seconds=1.5)).splitlines()
+    where = 'namespace="status",fleet="eth-dev"'
+    for line in (
+        "statusfleet_leader 1",
+        "statusfleet_watch_silence_seconds 1.5",
+        'statusfleet_reconcile_total{outcome="done"} 1',
+        'statusfleet_reconcile_seconds_bucket{le="0.025"} 1',
+        'statusfleet_reconcile_seconds_bucket{le="+Inf"} 2',
+        "statusfleet_fleets 1",
+        f'statusfleet_fleet_condition{{{where},type="Ready",status="True",reason="AllReady"}} 1',
+        f'statusfleet_fleet_members{{{where},role="relayer",state="ready"}} 2',
+        f"statusfleet_tree_seq{{{where}}} 7",
+    ):
+        assert line in lines

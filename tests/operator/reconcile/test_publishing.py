@@ -1,0 +1,344 @@
+"""A tree goes to several sinks: in one order, each with its own luck, and never half of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from statusfleet.plan import DesiredTree
+from statusfleet.publishers.sink import (
+    LaggingError,
+    RootMovedError,
+    SeenTree,
+    SinkError,
+    Target,
+)
+from statusfleet.reconcile.conditions import TreeState
+from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.store import FolderStore
+from statusfleet.tree.publication import AddEntries, RemoveEntries
+from statusnode.crypto.keys import PrivateKey
+from statusnode.records.enr import Record
+from statusnode.records.tree import SignedTree, Tree
+from support.records import DOMAIN, TREE_KEY, vector_node
+
+HOURS = 3600.0
+DESIRED = DesiredTree(
+    domain=DOMAIN,
+    candidates=(),
+    links=(),
+    root_ttl_seconds=60,
+    entries_ttl_seconds=3600,
+    soa_minimum_seconds=60,
+    name_servers=("localhost",),
+    mailbox="hostmaster.example.org",
+    sinks=("a", "b"),
+)
+
+
+class KilledError(Exception):
+    """The operator ends at this moment."""
+
+
+@dataclass
+class FakeSink:
+    """A DNS in a dictionary; `refuses` says at which call it fails, and how."""
+
+    name: str
+    log: list[str]
+    texts: dict[str, str] = field(default_factory=dict)
+    refuses: dict[str, Exception] = field(default_factory=dict)
+    written: int = 0
+
+    def _called(self, call: str) -> None:
+        if call in self.refuses:
+            raise self.refuses[call]
+        self.log.append(f"{self.name} {call}")
+
+    def _changed(self) -> None:
+        self.written += 1
+        root = self.texts.get(DOMAIN)
+        if root is not None and self.name != "foreign":
+            # At no moment is there a root of which anything is missing.
+            SignedTree.parse(URL, self.texts)
+
+    async def root(self, domain: str) -> str | None:
+        self._called("root")
+        return self.texts.get(domain)
+
+    async def prepare(self, target: Target) -> None:
+        self._called("prepare")
+        for step in target.steps(self.texts):
+            if isinstance(step, AddEntries):
+                self.texts.update(step.records)
+                self._changed()
+
+    async def move(self, target: Target, old: str | None) -> None:
+        self._called("move")
+        if self.texts.get(DOMAIN) not in (old, target.root):
+            raise RootMovedError("another writer has moved the root")
+        if self.texts.get(DOMAIN) != target.root:
+            self.texts[DOMAIN] = target.root
+            self._changed()
+
+    async def tidy(self, target: Target) -> None:
+        self._called("tidy")
+        for step in target.steps(self.texts):
+            if isinstance(step, RemoveEntries):
+                for name in step.names:
+                    del self.texts[name]
+                self._changed()
+
+    async def read_back(self, url: str) -> tuple[SeenTree, ...]:
+        self._called("read_back")
+        tree = SignedTree.parse(url, self.texts)
+        return (SeenTree(tree.seq, tree.tree.nodes, (), self.name),)
+
+    async def withdraw(self, target: Target) -> None:
+        self._called("withdraw")
+        for name in (DOMAIN, *target.owned):
+            self.texts.pop(name, None)
+
+    async def close(self) -> None:
+        self._called("close")
+
+
+class Scene:
+    """A keeper over two sinks and a real memory, with a clock that the test moves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = FolderStore.open(folder, "test")
+        self.log: list[str] = []
+        self.a, self.b = FakeSink("a", self.log), FakeSink("b", self.log)
+        self.time = 1_700_000_000.0
+        self.restart()
+
+    def restart(self) -> None:
+        self.keeper = TreeKeeper(self.store, (self.a, self.b), lambda: self.time)
+
+    async def publish(self, nodes: range, key: PrivateKey = TREE_KEY) -> TreeState:
+        await self.keeper.recall()
+        return await self.keeper.publish(DESIRED, records(nodes), key)
+
+
+def records(nodes: range) -> list[Record]:
+    return [vector_node(number) for number in nodes]
+
+
+def signed(nodes: range, seq: int, key: PrivateKey = TREE_KEY) -> SignedTree:
+    return Tree.build(records(nodes)).sign(key, DOMAIN, seq)
+
+
+URL = signed(range(1), 1).url
+
+
+def progress(state: TreeState) -> dict[str, tuple[str, int]]:
+    return {sink.name: (sink.progress, sink.seq) for sink in state.sinks}
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    result = Scene(tmp_path / "data")
+    yield result
+    result.store.close()
+
+
+async def test_every_sink_has_the_entries_before_any_root_moves(scene: Scene) -> None:
+    state = await scene.publish(range(3))
+    assert (state.seq, state.published, state.propagated, state.problem) == (1, True, True, "")
+    assert progress(state) == {"a": ("Published", 1), "b": ("Published", 1)}
+    calls = [call.split()[1] for call in scene.log]
+    assert [call for call, _ in itertools.groupby(calls)] == [
+        "root",
+        "prepare",
+        "move",
+        "tidy",
+        "read_back",
+    ]
+
+
+async def test_a_pass_over_what_is_published_asks_and_writes_nothing(scene: Scene) -> None:
+    await scene.publish(range(3))
+    scene.log.clear()
+    state = await scene.publish(range(3))
+    assert (state.published, state.propagated, scene.log) == (True, True, [])
+
+
+async def test_a_sink_that_fails_keeps_its_old_tree_and_holds_up_nobody_else(scene: Scene) -> None:
+    await scene.publish(range(3))
+    old = scene.keeper.serving
+    scene.b.refuses["prepare"] = SinkError("it does not answer")
+    state = await scene.publish(range(5))
+    assert (state.published, state.problem) == (False, "b: it does not answer")
+    assert progress(state) == {"a": ("Published", 2), "b": ("Failed", 1)}
+    assert SignedTree.parse(URL, scene.b.texts) == signed(range(3), 1)
+    assert scene.keeper.serving is old
+    del scene.b.refuses["prepare"]
+    state = await scene.publish(range(5))
+    assert progress(state) == {"a": ("Published", 2), "b": ("Published", 2)}
+    assert (state.published, state.propagated) == (True, True)
+
+
+async def test_a_sink_that_lags_is_being_published_to_and_has_not_failed(scene: Scene) -> None:
+    scene.b.refuses["prepare"] = LaggingError("ns2 does not have it yet")
+    state = await scene.publish(range(3))
+    assert progress(state) == {"a": ("Published", 1), "b": ("Publishing", 0)}
+    waits = []
+    for _ in range(8):
+        assert scene.keeper.retry_at is not None
+        waits.append(scene.keeper.retry_at - scene.time)
+        await scene.publish(range(3))
+    assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+    scene.b.refuses.clear()
+    await scene.publish(range(3))
+    assert scene.keeper.retry_at is None
+
+
+async def test_a_memory_that_was_lost_goes_on_above_what_the_sinks_hold(scene: Scene) -> None:
+    scene.a.texts = dict(signed(range(3), 41).records())
+    scene.b.texts = dict(signed(range(3), 7).records())
+    state = await scene.publish(range(4))
+    assert (state.seq, state.propagated) == (42, True)
+    assert (await scene.store.read()).tree.seq == 42
+
+
+async def test_another_writer_with_our_key_is_outnumbered_and_not_overwritten_blindly(
+    scene: Scene,
+) -> None:
+    await scene.publish(range(3))
+    scene.a.texts |= signed(range(8), 5).records()
+    state = await scene.publish(range(4))
+    assert progress(state)["a"][0] == "Publishing"
+    assert scene.a.texts[DOMAIN] == str(signed(range(8), 5).root)
+    state = await scene.publish(range(4))
+    assert (state.seq, state.published, state.propagated) == (6, True, True)
+
+
+async def test_a_tree_of_another_key_is_refused_and_never_overwritten(scene: Scene) -> None:
+    foreign = signed(range(3), 3, PrivateKey(b"\x07" * 32))
+    scene.b.name = "foreign"
+    scene.b.texts = dict(foreign.records())
+    state = await scene.publish(range(3))
+    assert progress(state) == {"a": ("Published", 1), "foreign": ("Failed", 0)}
+    assert "a tree of another key" in state.problem
+    assert scene.b.texts == foreign.records()
+    assert scene.keeper.behind
+    # There is nothing of ours to be taken away, so nobody has to wait for it.
+    states = {state.name: state.progress for state in await scene.keeper.unpublish(DESIRED)}
+    assert states == {"a": "Pending", "foreign": "Pending"}
+    assert scene.b.texts == foreign.records()
+
+
+async def test_what_is_over_is_forgotten_only_when_every_sink_has_let_it_go(scene: Scene) -> None:
+    await scene.publish(range(3))
+    await scene.publish(range(2, 5))
+    scene.time += 3 * HOURS
+    scene.b.refuses["tidy"] = SinkError("it does not answer")
+    await scene.publish(range(2, 5))
+    publication = (await scene.store.read()).tree.publication
+    assert publication is not None
+    assert publication.retired
+    scene.restart()
+    del scene.b.refuses["tidy"]
+    await scene.publish(range(2, 5))
+    publication = (await scene.store.read()).tree.publication
+    assert publication is not None
+    assert not publication.retired
+    assert scene.a.texts == scene.b.texts == signed(range(2, 5), 2).records()
+
+
+async def test_nobody_knows_whom_a_sink_leads_to_that_cannot_be_looked_at(scene: Scene) -> None:
+    await scene.publish(range(3))
+    assert not scene.keeper.behind
+    scene.restart()
+    scene.b.refuses["root"] = SinkError("it does not answer")
+    await scene.publish(range(2))
+    assert scene.keeper.behind
+    del scene.b.refuses["root"]
+    await scene.publish(range(2))
+    assert not scene.keeper.behind
+
+
+async def test_what_was_deleted_by_hand_at_a_sink_comes_back(scene: Scene) -> None:
+    await scene.publish(range(3))
+    gone = next(name for name in scene.a.texts if name != DOMAIN)
+    del scene.a.texts[gone]
+    scene.time += 600
+    state = await scene.publish(range(3))
+    assert gone in scene.a.texts
+    assert (state.seq, state.propagated) == (1, True)
+
+
+async def test_a_sink_that_is_added_gets_the_tree_and_one_that_stays_is_not_asked_again(
+    scene: Scene,
+) -> None:
+    await scene.publish(range(3))
+    scene.log.clear()
+    third = FakeSink("c", scene.log)
+    assert scene.keeper.use((scene.a, third)) == (scene.b,)
+    state = await scene.publish(range(3))
+    assert progress(state) == {"a": ("Published", 1), "c": ("Published", 1)}
+    assert all(call.startswith("c ") for call in scene.log)
+
+
+async def test_unpublishing_empties_every_sink_and_names_the_one_that_fails(scene: Scene) -> None:
+    await scene.publish(range(3))
+    scene.b.refuses["withdraw"] = SinkError("it does not answer")
+    states = {state.name: state.progress for state in await scene.keeper.unpublish(DESIRED)}
+    assert states == {"a": "Pending", "b": "Failed"}
+    del scene.b.refuses["withdraw"]
+    states = {state.name: state.progress for state in await scene.keeper.unpublish(DESIRED)}
+    assert set(states.values()) == {"Pending"}
+    assert scene.a.texts == scene.b.texts == {}
+
+
+@pytest.mark.parametrize("call", ["root", "prepare", "move", "tidy", "read_back"])
+async def test_an_operator_that_is_killed_at_any_step_goes_on_where_it_was(
+    scene: Scene, call: str
+) -> None:
+    await scene.publish(range(3))
+    for change in range(4, 8):
+        scene.restart()
+        scene.b.refuses[call] = KilledError()
+        with pytest.raises(BaseExceptionGroup):
+            await scene.publish(range(change))
+        assert (
+            SignedTree.parse(URL, scene.a.texts).seq <= SignedTree.parse(URL, scene.b.texts).seq + 1
+        )
+        scene.b.refuses.clear()
+        scene.restart()
+        state = await scene.publish(range(change))
+        assert (state.published, state.propagated) == (True, True)
+        assert state.seq == change - 2
+        assert SignedTree.parse(URL, scene.a.texts) == SignedTree.parse(URL, scene.b.texts)
+
+
+async def test_a_sink_that_never_answers_a_reader_is_given_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("statusfleet.reconcile.publishing._READ_BACK_SECONDS", 0.01)
+
+    async def silence(url: str) -> tuple[SeenTree, ...]:
+        await asyncio.Event().wait()
+        return ()
+
+    scene.b.read_back = silence  # type: ignore[method-assign]
+    state = await scene.publish(range(3))
+    assert (state.published, state.propagated) == (True, False)
+    assert "b: no whole tree within" in state.problem
+
+
+async def test_another_time_to_live_is_brought_to_the_sinks_under_the_same_number(
+    scene: Scene,
+) -> None:
+    await scene.publish(range(3))
+    scene.log.clear()
+    longer = replace(DESIRED, entries_ttl_seconds=7200)
+    state = await scene.keeper.publish(longer, records(range(3)), TREE_KEY)
+    assert (state.seq, state.published) == (1, True)
+    assert "a prepare" in scene.log

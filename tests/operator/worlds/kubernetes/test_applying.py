@@ -1,0 +1,170 @@
+"""When an object is written, and when it is left alone.
+
+A pretended API server that counts writes; its clock and its watch are moved by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from statusfleet.kube import (
+    Cause,
+    FieldConflictError,
+    InvalidError,
+    KubeClient,
+    TransientError,
+)
+from statusfleet.kube.errors import AnswerError
+from statusfleet.kube.kinds import CONFIG_MAP, Kind
+from statusfleet.worlds.kubernetes.applying import Applier
+from statusfleet.worlds.kubernetes.records import Child
+
+
+class Server:
+    """Takes what is applied, or refuses as it is told."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.writes = 0
+        self.refuses: AnswerError | None = None
+
+    async def apply(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.writes += 1
+        if self.refuses is not None:
+            raise self.refuses
+        self.version += 1
+        metadata = {
+            **body["metadata"],
+            "uid": "u",
+            "resourceVersion": str(self.version),
+            "managedFields": [
+                {"manager": "statusfleet", "operation": "Apply", "fieldsV1": {"f:data": {}}}
+            ],
+        }
+        return {**body, "metadata": metadata}
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> bool:
+        self.writes += 1
+        return True
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.server = Server()
+        self.time = 100.0
+        self.applier = Applier(cast(KubeClient, self.server), lambda: self.time)
+
+    async def apply(self, seen: Child | None, data: str = "a") -> Child:
+        body = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "c", "namespace": "n", "labels": {}},
+            "data": {"x": data},
+        }
+        record = (await self.applier.apply(body, seen)).record
+        assert record is None or isinstance(record, Child)
+        return cast(Child, record)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_an_equal_wish_is_written_once(scene: Scene) -> None:
+    shown = await scene.apply(None)
+    for _ in range(3):
+        await scene.apply(shown)
+    assert scene.server.writes == 1
+    await scene.apply(shown, "b")
+    assert scene.server.writes == 2
+
+
+async def test_a_new_operator_trusts_what_it_finds(scene: Scene) -> None:
+    shown = await scene.apply(None)
+    after = Scene()
+    await after.apply(shown)
+    assert after.server.writes == 0
+
+
+async def test_a_watch_that_is_behind_causes_no_second_write(scene: Scene) -> None:
+    first = await scene.apply(None)
+    await scene.apply(None)
+    assert scene.server.writes == 1
+    await scene.apply(first, "b")
+    await scene.apply(first, "b")
+    assert scene.server.writes == 2
+
+
+async def test_what_was_deleted_by_hand_comes_back_at_once(scene: Scene) -> None:
+    shown = await scene.apply(None)
+    await scene.apply(shown)
+    await scene.apply(None)
+    assert scene.server.writes == 2
+
+
+async def test_what_was_deleted_before_any_watch_showed_it_comes_back_too(scene: Scene) -> None:
+    await scene.apply(None)
+    scene.time += 11
+    await scene.apply(None)
+    assert scene.server.writes == 2
+
+
+async def test_a_field_that_somebody_took_is_wanted_back_once(scene: Scene) -> None:
+    shown = await scene.apply(None)
+    conflict = Cause("FieldManagerConflict", ".data.x", 'conflict with "kubectl-edit"')
+    scene.server.refuses = FieldConflictError("configmap c", "conflict", causes=(conflict,))
+    taken = replace(shown, owned="less", version=shown.version + 1)
+    for _ in range(3):
+        await scene.apply(taken)
+    assert scene.server.writes == 2
+    (problem,) = scene.applier.problems.items()
+    assert problem[0] == "ConfigMap c"
+    assert ".data.x is held by kubectl-edit" in problem[1]
+    # Once the user lets go, it is set again.
+    scene.server.refuses = None
+    await scene.apply(replace(taken, version=taken.version + 1))
+    assert scene.server.writes == 3
+    assert scene.applier.problems == {}
+
+
+async def test_what_is_refused_is_tried_again_when_the_wish_changes_or_after_a_minute(
+    scene: Scene,
+) -> None:
+    scene.server.refuses = InvalidError("configmap c", "spec is immutable")
+    await scene.apply(None)
+    await scene.apply(None)
+    assert scene.server.writes == 1
+    assert scene.applier.problems == {"ConfigMap c": "configmap c: spec is immutable"}
+    await scene.apply(None, "b")
+    assert scene.server.writes == 2
+    scene.time += 61
+    scene.server.refuses = None
+    await scene.apply(None, "b")
+    assert scene.applier.problems == {}
+
+
+async def test_trouble_of_the_server_is_the_callers_to_wait_for(scene: Scene) -> None:
+    scene.server.refuses = TransientError("configmap c", "etcd is away")
+    with pytest.raises(TransientError):
+        await scene.apply(None)
+    assert scene.applier.problems == {}
+
+
+async def test_an_object_on_its_way_out_is_made_anew_when_it_is_gone(scene: Scene) -> None:
+    shown = await scene.apply(None)
+    leaving = replace(shown, deleting=True, version=shown.version + 1)
+    await scene.apply(leaving, "b")
+    assert scene.server.writes == 1
+    await scene.apply(None, "b")
+    assert scene.server.writes == 2
+
+
+async def test_what_was_removed_is_forgotten(scene: Scene) -> None:
+    scene.server.refuses = InvalidError("configmap c", "no")
+    await scene.apply(None)
+    await scene.applier.delete(CONFIG_MAP, "n", "c")
+    assert scene.applier.problems == {}

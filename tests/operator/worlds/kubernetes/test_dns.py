@@ -1,0 +1,28 @@
+"""The fleet's own DNS servers, held to a file that people read.
+
+`UPDATE_GOLDEN=1 pytest …` writes it anew.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+
+from statusfleet.api.spec import Image
+from statusfleet.worlds.kubernetes.dns import dns_objects
+from statusfleet.worlds.kubernetes.names import Owner
+
+GOLDEN = Path(__file__).parent / "golden" / "dns.yaml"
+OWNER = Owner("status", "eth-dev", "11111111-2222-3333-4444-555555555555")
+
+
+def test_the_objects_of_the_dns_servers_are_those_of_the_file() -> None:
+    image = Image(pull_secrets=("registry",))
+    text = yaml.safe_dump_all(
+        dns_objects(OWNER, image, "registry.example/statusfleet:1.0"), sort_keys=False, width=100
+    )
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(text)
+    assert list(yaml.safe_load_all(GOLDEN.read_text())) == list(yaml.safe_load_all(text))

@@ -1,0 +1,115 @@
+"""What the plan is told of a member, from its pod and its pod's node."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from statusfleet.plan import Endpoint, MemberId, ObservedMember
+from statusfleet.worlds.kubernetes.addresses import Chosen
+from statusfleet.worlds.kubernetes.pin import choose_pin
+from statusfleet.worlds.kubernetes.records import (
+    Child,
+    NodeRecord,
+    PodRecord,
+    ServiceRecord,
+    Snapshot,
+    StatefulSetRecord,
+)
+from statusfleet.worlds.kubernetes.seeing import leftovers, observed_member, pods_by_member
+from support.fleet_observations import fleet, key_of
+
+MEMBER = MemberId("relayer", 0)
+POD = PodRecord("eth-dev-relayer-0-0", "u", MEMBER, node="node-1", ready=True, since=50.0)
+NODE = NodeRecord("node-1")
+ADDRESS = Chosen(Endpoint("8.8.4.4", 31000), "NodePort/ExternalIP")
+
+
+def observed(
+    pod: PodRecord | None, node: NodeRecord | None = NODE, address: Chosen = ADDRESS
+) -> ObservedMember:
+    wanted = fleet({"roles": {"relayer": {}}})
+    return observed_member(
+        MEMBER,
+        key=key_of("relayer-0"),
+        choice=choose_pin(wanted, MEMBER, "", "r/statusfleet:1"),
+        dial=Endpoint("10.96.0.9", 30303),
+        advertised=address,
+        pod=pod,
+        node=node,
+        record=None,
+        down_since=10.0,
+    )
+
+
+def test_a_ready_pod_is_a_ready_member() -> None:
+    member = observed(replace(POD, running=True, restart_hash="h", image="r/statusfleet:1"))
+    assert (member.ready, member.ready_since, member.unready_since) == (True, 50.0, None)
+    assert (member.restart_hash, member.version, member.message) == ("h", "r/statusfleet:1", "")
+    assert member.seat is not None
+    assert member.seat.program.startswith("r/statusfleet:1 ")
+
+
+def test_a_member_without_a_pod_is_down_since_it_was_missed() -> None:
+    member = observed(None)
+    assert (member.ready, member.running, member.unready_since) == (False, False, 10.0)
+    assert member.restart_hash is None
+
+
+def test_a_pod_that_goes_away_counts_no_more() -> None:
+    assert not observed(replace(POD, deleting=True)).ready
+    new = PodRecord("eth-dev-relayer-0-0", "v", MEMBER)
+    assert pods_by_member([new, replace(POD, deleting=True)]) == {MEMBER: new}
+    assert pods_by_member([replace(POD, deleting=True), new]) == {MEMBER: new}
+
+
+@pytest.mark.parametrize(
+    ("pod", "node", "words"),
+    [
+        (
+            replace(POD, ready=False, running=True),
+            NodeRecord("node-1", ready=False),
+            "marked (kubectl taint nodes node-1 node.kubernetes.io/out-of-service=",
+        ),
+        (
+            replace(POD, ready=False, problem="ErrImagePull: no such image"),
+            NODE,
+            "ErrImagePull: no such image",
+        ),
+        (
+            replace(POD, ready=False, running=True, restarts=3),
+            NODE,
+            "was restarted 3 times: see kubectl logs --previous eth-dev-relayer-0-0",
+        ),
+        (replace(POD, ready=False, running=True), NODE, ""),
+    ],
+)
+def test_an_unready_member_says_why(pod: PodRecord, node: NodeRecord, words: str) -> None:
+    message = observed(pod, node).message
+    assert words in message if words else message == ""
+
+
+def test_a_ready_member_without_an_address_says_that() -> None:
+    assert observed(POD, NODE, Chosen(None, problem="no address")).message == "no address"
+
+
+def test_what_is_not_wanted_any_more_is_left_over_until_it_goes() -> None:
+    def child(kind: str, ordinal: int, *, deleting: bool = False) -> Child:
+        return Child(kind, f"x-{ordinal}", member=MemberId("relayer", ordinal), deleting=deleting)
+
+    snapshot = Snapshot(
+        stateful_sets={"1": StatefulSetRecord(child("StatefulSet", 1))},
+        services={
+            "2": ServiceRecord(child("Service", 2)),
+            "3": ServiceRecord(child("Service", 3, deleting=True)),
+        },
+        # Identities and volumes are meant to stay.
+        children={
+            ("Secret", "4"): child("Secret", 4),
+            ("PersistentVolumeClaim", "5"): child("PersistentVolumeClaim", 5),
+            ("ConfigMap", "6"): child("ConfigMap", 6),
+        },
+    )
+    wanted = [MemberId("relayer", 0), MemberId("relayer", 1)]
+    assert [member.ordinal for member in leftovers(snapshot, wanted)] == [2, 6]
