@@ -37,7 +37,8 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def definition(cluster: Cluster) -> str:
     """The definition of StatusFleet, installed; what kubectl said about it, with warnings."""
-    answer = cluster.ask("apply", "--server-side", f"--filename={CRD}")
+    # Other tests apply the same file through the operator's own client, so fields may be theirs.
+    answer = cluster.ask("apply", "--server-side", "--force-conflicts", f"--filename={CRD}")
     assert answer.code == 0, answer.err
     cluster.wait("condition=Established", "crd/statusfleets.statusfleet.io")
     return answer.out + answer.err
