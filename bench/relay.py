@@ -161,6 +161,7 @@ def _config(key: PrivateKey) -> dict[str, object]:
 
 @contextlib.contextmanager
 def _process(command: list[str], **options: object) -> Iterator[subprocess.Popen[str]]:
+    # The options are passed through as they are; no overload takes a mapping of objects.
     process: subprocess.Popen[str] = subprocess.Popen(command, **options)  # type: ignore[call-overload]
     try:
         yield process

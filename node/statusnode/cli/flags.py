@@ -120,6 +120,7 @@ def parse_flags(arguments: Sequence[str], environment: Mapping[str, str] = os.en
             files.append(value)
         else:
             values[flag.attribute] = value
+    # Each value has the type of its field, since the reader of that flag made it.
     return Flags(c=tuple(files), **values)  # type: ignore[arg-type]
 
 

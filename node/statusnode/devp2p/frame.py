@@ -176,7 +176,7 @@ def _key_stream(key: bytes) -> Callable[[bytes | memoryview], bytes]:
 
 def _block_cipher(key: bytes) -> Callable[[bytes], bytes]:
     """AES-256 on single blocks, as the MAC wants it: this is what ECB is."""
-    return Cipher(algorithms.AES(key), modes.ECB()).encryptor().update  # noqa: S305
+    return Cipher(algorithms.AES(key), modes.ECB()).encryptor().update  # noqa: S305 - RLPx's MAC
 
 
 def _xor(left: bytes, right: bytes | memoryview) -> bytes:
