@@ -265,3 +265,9 @@ class StatusFleet(Section):
         alias="MetricsHost",
         description="the address where metrics and health are served; default all",
     )
+    node_key_file: str = Field(
+        "",
+        alias="NodeKeyFile",
+        description="file with the node's key, 64 hex digits, which is only read; used where "
+        "`NodeKey` is empty",
+    )

@@ -154,6 +154,7 @@ def _texts(config: NodeConfig) -> list[Problem]:
             "HTTPHost": config.http_host,
             "WakuConfig.DataDir": config.waku.data_dir,
             "StatusFleet.MetricsHost": fleet.metrics_host if fleet else "",
+            "StatusFleet.NodeKeyFile": fleet.node_key_file if fleet else "",
         }.items()
         if "\0" in text
     ]

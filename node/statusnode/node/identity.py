@@ -2,6 +2,8 @@
 
 `<DataDir>/Statusd/nodekey` holds 64 hex digits, as go-ethereum writes it. A file that holds
 anything else is refused, never replaced: the peers and lists that know this node would lose it.
+A file that `StatusFleet.NodeKeyFile` names must be there: it is somebody else's, and none is made
+in its place.
 """
 
 from __future__ import annotations
@@ -49,19 +51,25 @@ def make_folders(config: NodeConfig) -> None:
 
 
 def load_node_key(config: NodeConfig) -> PrivateKey:
-    """Return the key of the configuration, else of the data folder; made there the first time.
+    """Return the key of the configuration or of the file that it names, else of the data folder;
+    made there the first time.
 
     Raises:
         StartError: the key file cannot be read or written, or holds no key.
     """
     if config.node_key:
         return PrivateKey.from_hex(config.node_key)
+    if config.status_fleet is not None and config.status_fleet.node_key_file:
+        return _read_node_key(Path(config.status_fleet.node_key_file))
     path = instance_folder(config) / _KEY_FILE
+    # Also a link that leads nowhere is somebody's, and not to be replaced.
+    return _read_node_key(path) if os.path.lexists(path) else _make_node_key(path)
+
+
+def _read_node_key(path: Path) -> PrivateKey:
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_KEY_FILE)
-    except FileNotFoundError:
-        return _make_node_key(path)
     except OSError as error:
         raise StartError(f"cannot read the node key {path}: {_reason(error)}") from error
     try:

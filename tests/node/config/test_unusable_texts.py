@@ -24,6 +24,7 @@ NUL = "a\0b"
         ("HTTPHost", {"HTTPHost": NUL}),
         ("WakuConfig.DataDir", {"WakuConfig": {"DataDir": NUL}}),
         ("StatusFleet.MetricsHost", {"StatusFleet": {"MetricsHost": NUL}}),
+        ("StatusFleet.NodeKeyFile", {"StatusFleet": {"NodeKeyFile": NUL}}),
     ],
 )
 def test_a_path_or_address_with_a_nul_is_named(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from statusnode.config.model import NodeConfig
+from statusnode.config.sections import StatusFleet
 from statusnode.crypto.keys import PrivateKey
 from statusnode.node.errors import StartError
 from statusnode.node.identity import FolderLock, load_node_key, make_folders
@@ -37,6 +38,20 @@ def test_a_key_of_the_configuration_comes_first_and_is_not_written(config: NodeC
     key = PrivateKey.generate()
     given = config.model_copy(update={"node_key": key.data.hex()})
     assert load_node_key(given).data == key.data
+    assert not key_file(config).exists()
+
+
+def test_a_key_file_that_is_named_is_read_and_none_is_made(config: NodeConfig) -> None:
+    key, path = PrivateKey.generate(), Path(config.data_dir, "given")
+    named = StatusFleet(node_key_file=str(path))
+    given = config.model_copy(update={"status_fleet": named})
+    with pytest.raises(StartError, match="cannot read the node key .*given: no such file"):
+        load_node_key(given)
+    path.write_text(key.data.hex())
+    assert load_node_key(given).data == key.data
+    other = PrivateKey.generate()
+    both = given.model_copy(update={"node_key": other.data.hex()})
+    assert load_node_key(both).data == other.data
     assert not key_file(config).exists()
 
 
