@@ -6,19 +6,20 @@ They stand on `support/cluster.py`, which says what each value of `CLUSTER` mean
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from support.cluster import ROOT, Cluster, build_image, open_cluster
+from statusfleet.kube import KubeClient
+from support.cluster import Cluster, build_image, open_cluster
+from support.definition import define
 
 _KIND = os.environ.get("CLUSTER", "")
 collect_ignore_glob = [] if _KIND else ["*"]
 
 # The first test of a machine waits for programs and images to be built.
 _TIMEOUT_SECONDS = 1800
-CRD = ROOT / "crds/statusfleets.statusfleet.io.yaml"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,11 +38,14 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def definition(cluster: Cluster) -> str:
     """The definition of StatusFleet, installed; what kubectl said about it, with warnings."""
-    # Other tests apply the same file through the operator's own client, so fields may be theirs.
-    answer = cluster.ask("apply", "--server-side", "--force-conflicts", f"--filename={CRD}")
-    assert answer.code == 0, answer.err
-    cluster.wait("condition=Established", "crd/statusfleets.statusfleet.io")
-    return answer.out + answer.err
+    return define(cluster.kubectl_program, cluster.kubeconfig)
+
+
+@pytest.fixture
+async def client(cluster: Cluster) -> AsyncIterator[KubeClient]:
+    """A client of the cluster that may do everything."""
+    async with await KubeClient.connect(cluster.kubeconfig) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -60,13 +60,14 @@ class Cluster:
     """A cluster, and how to ask it."""
 
     kind: str
-    kubectl_command: tuple[str, ...]
+    kubectl_program: str
+    kubeconfig: str
     users: TextIO | None = None
 
     def ask(self, *arguments: str, text: str | None = None) -> Answer:
         """Run kubectl with `text` on its standard input, and return whatever it says."""
         done = subprocess.run(
-            [*self.kubectl_command, *arguments],
+            [self.kubectl_program, f"--kubeconfig={self.kubeconfig}", *arguments],
             input=text,
             stdin=subprocess.DEVNULL if text is None else None,
             capture_output=True,
@@ -154,10 +155,8 @@ def open_cluster(kind: str) -> Iterator[Cluster]:
             with _kind() as cluster:
                 yield cluster
         case "current":
-            kubectl = _needed("kubectl")
-            # The context is settled once: it may be changed while tests run.
-            context = subprocess.check_output([kubectl, "config", "current-context"], text=True)
-            yield Cluster(kind, (kubectl, f"--context={context.strip()}"))
+            with _current() as cluster:
+                yield cluster
         case _:
             pytest.exit(f"CLUSTER must be local, kind or current, not {kind!r}", returncode=2)
 
@@ -214,7 +213,7 @@ def _local() -> Iterator[Cluster]:
     with _USERS.open("w") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
         config, kubectl = _started()
-        cluster = Cluster("local", (kubectl, f"--kubeconfig={config}"), users)
+        cluster = Cluster("local", kubectl, config, users)
         try:
             refuse_foreign(cluster)
             yield cluster
@@ -251,9 +250,19 @@ def _kind() -> Iterator[Cluster]:
     with tempfile.NamedTemporaryFile() as config:
         # Its own kubeconfig, so that no context of yours is read or changed.
         _run(kind, "export", "kubeconfig", "--name", KIND_NAME, "--kubeconfig", config.name)
-        cluster = Cluster("kind", (kubectl, f"--kubeconfig={config.name}"))
+        cluster = Cluster("kind", kubectl, config.name)
         refuse_foreign(cluster)
         yield cluster
+
+
+@contextmanager
+def _current() -> Iterator[Cluster]:
+    kubectl = _needed("kubectl")
+    with tempfile.NamedTemporaryFile() as config:
+        # The context is settled once: it may be changed while tests run.
+        flat = ("config", "view", "--minify", "--flatten", "--raw")
+        subprocess.run([kubectl, *flat], stdout=config, check=True)
+        yield Cluster("current", kubectl, config.name)
 
 
 def _needed(program: str) -> str:

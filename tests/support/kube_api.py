@@ -16,7 +16,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 _BUILT = Path("~/.cache/statusfleet-cluster/bin").expanduser()
 _START_SECONDS = 90.0
-_USERS = {"admin": "system:masters", "nobody": "", "leader": ""}
+_USERS = {"admin": "system:masters", "operator": "system:masters", "nobody": "", "leader": ""}
 """Users by name, each known by the token `<name>-token`, with their group."""
 
 
@@ -71,8 +71,13 @@ def program(name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[ApiServer]:
-    """Run a server whose state is kept in `folder` for as long as it runs."""
+def running(
+    folder: Path, arguments: Sequence[str] = (), etcd_arguments: Sequence[str] = ()
+) -> Iterator[ApiServer]:
+    """Run a server whose state is kept in `folder` for as long as it runs.
+
+    `arguments` are further ones of kube-apiserver; one given twice counts as it is given last.
+    """
     etcd_port, peer_port, port = _free_ports(3)
     etcd_url = f"http://127.0.0.1:{etcd_port}"
     peer_url = f"http://127.0.0.1:{peer_port}"
@@ -85,13 +90,14 @@ def running(folder: Path) -> Iterator[ApiServer]:
         f"--initial-cluster=default={peer_url}",
         "--unsafe-no-fsync",
         "--log-level=error",
+        *etcd_arguments,
     ]
     store = _spawn("etcd", etcd, folder)
     server = None
     try:
-        arguments = _arguments(folder, etcd_url, port)
-        process = _spawn("kube-apiserver", arguments, folder)
-        server = ApiServer(f"https://127.0.0.1:{port}", folder, arguments, process)
+        every = [*_arguments(folder, etcd_url, port), *arguments]
+        process = _spawn("kube-apiserver", every, folder)
+        server = ApiServer(f"https://127.0.0.1:{port}", folder, every, process)
         _wait(server.url, process, folder)
         yield server
     finally:

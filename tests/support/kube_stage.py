@@ -27,7 +27,8 @@ PATIENCE_SECONDS = 150.0
 class Stage:
     """A world, its client and its memory; an async context manager."""
 
-    def __init__(self, namespace: str, image: str) -> None:
+    def __init__(self, kubeconfig: str, namespace: str, image: str) -> None:
+        self.kubeconfig = kubeconfig
         self.namespace = namespace
         self.image = image
         self.writes = 0
@@ -35,7 +36,7 @@ class Stage:
         self.snapshot = Snapshot()
 
     async def __aenter__(self) -> Self:
-        self.client = await KubeClient.connect(may_write=self._count)
+        self.client = await KubeClient.connect(self.kubeconfig, may_write=self._count)
         self.store = KubernetesStore(self.client, self.namespace, NAME)
         body = manifest({"roles": {"relayer": {}}}, NAME)
         body["metadata"]["namespace"] = self.namespace

@@ -16,7 +16,7 @@ from statusfleet.kube import (
     KubeClient,
     NotFoundError,
 )
-from statusfleet.kube.kinds import CONFIG_MAP, NAMESPACE, POD, SECRET, SERVICE, STATUS_FLEET
+from statusfleet.kube.kinds import CONFIG_MAP, NAMESPACE, POD, SECRET, SERVICE, Kind
 from support.kube_api import ApiServer
 
 PATIENCE_SECONDS = 30
@@ -182,7 +182,7 @@ async def test_wrong_objects_are_refused_with_their_fields(
         )
     assert [cause.field for cause in refused.value.causes] == ["spec.ports"]
     with pytest.raises(NotFoundError):
-        await client.list(STATUS_FLEET, namespace)
+        await client.list(Kind("statusfleet.io/v1", "Nothing", "nothings"), namespace)
 
 
 async def test_a_missing_right_is_told_with_the_right(

@@ -10,16 +10,14 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from typer.testing import CliRunner, Result
 
 from statusfleet.cli.kubectl.main import app
 from statusfleet.kube import KubeClient
-from statusfleet.kube.kinds import CUSTOM_RESOURCE_DEFINITION, POD, STATUS_FLEET
+from statusfleet.kube.kinds import POD, STATUS_FLEET
 from statusfleet.store import State, TreeState
 from statusfleet.store.kubernetes import KubernetesStore
 from statusfleet.tree.publication import Publication
@@ -27,9 +25,8 @@ from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
 from statusnode.records.tree import Tree
 from support.kube_api import ApiServer
-from support.operator_process import FleetUser, eventually
+from support.operator_process import FleetUser
 
-CRD = Path(__file__).parents[3] / "crds/statusfleets.statusfleet.io.yaml"
 KEY = PrivateKey(b"\x01" * 32)
 RECORD = Record.sign(KEY, 4, ip="192.0.2.1", tcp=30303)
 MEMBER = {"name": "relayer-0", "role": "relayer", "ready": True, "published": True, "seq": 4}
@@ -79,17 +76,9 @@ class Plugin:
 
 
 @pytest.fixture
-async def plugin(api_server: ApiServer, client: KubeClient, namespace: str) -> Plugin:
-    definition = yaml.safe_load(CRD.read_text())
-    await client.apply(definition)
-    name = definition["metadata"]["name"]
-
-    async def served() -> bool:
-        found = await client.get(CUSTOM_RESOURCE_DEFINITION, "", name)
-        known = (found.get("status") or {}).get("conditions") or ()
-        return any(one["type"] == "Established" and one["status"] == "True" for one in known)
-
-    await eventually(served)
+async def plugin(
+    api_server: ApiServer, definition: None, client: KubeClient, namespace: str
+) -> Plugin:
     user = FleetUser(client, namespace)
     await user.apply(
         roles={"relayer": {"replicas": 2}},

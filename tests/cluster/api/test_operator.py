@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from statusfleet.kube import InvalidError, KubeClient
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
-    CUSTOM_RESOURCE_DEFINITION,
     LEASE,
     NAMESPACE,
     SECRET,
@@ -29,25 +27,11 @@ from support.operator_process import FleetUser, condition, eventually, has_reaso
 
 IMAGE = "statusfleet.test/statusfleet:test"
 ROLES = {"relayer": {"replicas": 2, "expose": {"type": "ClusterIP", "addressScope": "Private"}}}
-CRD = Path(__file__).parents[3] / "crds/statusfleets.statusfleet.io.yaml"
 
 
 @pytest.fixture
-async def user(client: KubeClient, namespace: str) -> FleetUser:
-    definition = yaml.safe_load(CRD.read_text())
-    await client.apply(definition)
-    name = definition["metadata"]["name"]
-
-    async def served() -> bool:
-        return _is_served(await client.get(CUSTOM_RESOURCE_DEFINITION, "", name))
-
-    await eventually(served)
+def user(definition: None, client: KubeClient, namespace: str) -> FleetUser:
     return FleetUser(client, namespace)
-
-
-def _is_served(definition: dict[str, Any]) -> bool:
-    found = (definition.get("status") or {}).get("conditions") or ()
-    return any(one["type"] == "Established" and one["status"] == "True" for one in found)
 
 
 async def names(user: FleetUser, kind: Kind) -> set[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,10 @@ import pytest
 from statusfleet.kube import KubeClient
 from statusfleet.kube.kinds import DEPLOYMENT, STATEFUL_SET
 from statusfleet.kube.names import FINALIZER
+from support.cluster import Cluster
 from support.operator_process import FleetUser, is_true
 
 CHART = Path(__file__).parents[3] / "charts/statusfleet"
-IMAGE = os.environ.get("IMAGE", "statusfleet.test/statusfleet:test")
 RELAYER = {"replicas": 1, "expose": {"type": "NodePort", "addressScope": "Private"}}
 RELEASE = "statusfleet"
 WAIT = ("--wait", "--timeout", "90s")
@@ -24,13 +24,29 @@ WAIT = ("--wait", "--timeout", "90s")
 Helm = Callable[..., Awaitable[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a chart is installed: a namespace of a cluster that knows what a StatusFleet is."""
+
+    helm: str
+    kubeconfig: str
+    namespace: str
+    image: str
+
+
+@pytest.fixture
+def place(cluster: Cluster, definition: str, namespace: str, image: str, helm: str) -> Place:
+    return Place(helm, cluster.kubeconfig, namespace, image)
+
+
 @asynccontextmanager
-async def installed(helm: str, namespace: str, *more: str) -> AsyncIterator[Helm]:
+async def installed(place: Place, *more: str) -> AsyncIterator[Helm]:
     """Install the chart for the fleets of one namespace; give what runs helm there."""
 
     async def run(*arguments: str) -> str:
+        where = ("--kubeconfig", place.kubeconfig, "--namespace", place.namespace)
         process = await asyncio.create_subprocess_exec(
-            *(helm, "--namespace", namespace, *arguments),
+            *(place.helm, *where, *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -38,9 +54,15 @@ async def installed(helm: str, namespace: str, *more: str) -> AsyncIterator[Helm
         assert process.returncode == 0, said
         return said
 
-    repository, _, tag = IMAGE.rpartition(":")
+    repository, _, tag = place.image.rpartition(":")
     image = f"image.repository={repository},image.tag={tag},image.pullPolicy=Never"
-    values = ("--set", image, "--set", f"crds.enabled=false,namespaces={{{namespace}}}", *more)
+    values = (
+        "--set",
+        image,
+        "--set",
+        f"crds.enabled=false,namespaces={{{place.namespace}}}",
+        *more,
+    )
     await run("install", RELEASE, str(CHART), *values, *WAIT)
     try:
         yield run
@@ -50,13 +72,13 @@ async def installed(helm: str, namespace: str, *more: str) -> AsyncIterator[Helm
 
 
 async def test_the_installed_operator_answers_helms_test_and_looks_after_a_fleet(
-    client: KubeClient, namespace: str, helm: str
+    client: KubeClient, place: Place
 ) -> None:
-    async with installed(helm, namespace) as run:
-        deployment = await client.get(DEPLOYMENT, namespace, "statusfleet")
+    async with installed(place) as run:
+        deployment = await client.get(DEPLOYMENT, place.namespace, "statusfleet")
         assert deployment["status"]["readyReplicas"] == 1
         assert "a paused fleet was seen" in await run("test", RELEASE, "--logs", "--timeout", "90s")
-        user = FleetUser(client, namespace)
+        user = FleetUser(client, place.namespace)
         await user.apply(
             roles={"relayer": RELAYER},
             canary={"interval": "2s"},
@@ -71,10 +93,10 @@ async def test_the_installed_operator_answers_helms_test_and_looks_after_a_fleet
 
 @pytest.mark.parametrize("fleets", ["Keep", "Delete"])
 async def test_fleets_end_with_the_chart_as_its_values_say(
-    client: KubeClient, namespace: str, helm: str, fleets: str
+    client: KubeClient, place: Place, fleets: str
 ) -> None:
-    user = FleetUser(client, namespace)
-    async with installed(helm, namespace, "--set", f"uninstall.fleets={fleets}") as run:
+    user = FleetUser(client, place.namespace)
+    async with installed(place, "--set", f"uninstall.fleets={fleets}") as run:
         await user.apply(roles={"relayer": RELAYER}, canary={"enabled": False})
         await user.until(is_true("Ready"), "ready")
         await run("uninstall", RELEASE, "--timeout", "90s")
@@ -84,6 +106,8 @@ async def test_fleets_end_with_the_chart_as_its_values_say(
             return
         assert found is not None
         assert FINALIZER not in found["metadata"].get("finalizers", [])
-        assert await client.find(STATEFUL_SET, namespace, f"{user.name}-relayer-0") is not None
+        assert (
+            await client.find(STATEFUL_SET, place.namespace, f"{user.name}-relayer-0") is not None
+        )
         await user.delete()
         await user.until_gone()

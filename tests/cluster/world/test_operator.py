@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import pytest
-import yaml
-
-from statusfleet.kube import KubeClient
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
-    CUSTOM_RESOURCE_DEFINITION,
     DEPLOYMENT,
     POD,
     SECRET,
@@ -30,26 +21,9 @@ from support.operator_process import (
     eventually,
     has_reason,
     is_true,
-    operator,
 )
 
-IMAGE = os.environ.get("IMAGE", "statusfleet.test/statusfleet:test")
-CRD = Path(__file__).parents[3] / "crds/statusfleets.statusfleet.io.yaml"
 RELAYER = {"replicas": 2, "expose": {"type": "NodePort", "addressScope": "Private"}}
-
-
-@pytest.fixture
-async def user(client: KubeClient, namespace: str, tmp_path: Path) -> AsyncIterator[FleetUser]:
-    """Somebody with kubectl in a namespace where an operator works."""
-    definition = yaml.safe_load(CRD.read_text())
-    if await client.find(CUSTOM_RESOURCE_DEFINITION, "", definition["metadata"]["name"]) is None:
-        await client.apply(definition)
-    name = f"fleet-{secrets.token_hex(2)}"
-    async with operator(tmp_path, os.environ["KUBECONFIG"], namespace, IMAGE):
-        user = FleetUser(client, namespace, name)
-        yield user
-        await user.delete()
-        await user.until_gone()
 
 
 def enodes(status: dict[str, Any]) -> list[str]:
@@ -118,16 +92,16 @@ async def test_a_change_that_restarts_goes_from_member_to_member(user: FleetUser
     assert enodes(after) == enodes(before)
 
 
-async def test_a_change_that_breaks_a_member_stops_there(user: FleetUser) -> None:
+async def test_a_change_that_breaks_a_member_stops_there(user: FleetUser, image: str) -> None:
     quiet = {"rollout": {"soak": "1s"}, "canary": {"enabled": False}}
     await user.apply(roles={"relayer": RELAYER}, **quiet)
     await user.until(is_true("Ready"), "ready")
-    image = {"repository": "statusfleet.test/nothing", "tag": "1", "pullPolicy": "Never"}
-    await user.apply(roles={"relayer": RELAYER}, image=image, **quiet)
+    wrong = {"repository": "statusfleet.test/nothing", "tag": "1", "pullPolicy": "Never"}
+    await user.apply(roles={"relayer": RELAYER}, image=wrong, **quiet)
     status = await user.until(has_reason("Progressing", "RolloutStopped"), "stopped")
     assert "relayer-0" in condition(status, "Progressing")["message"]
     assert status["roles"]["relayer"]["ready"] == 1
-    repository, _, tag = IMAGE.rpartition(":")
+    repository, _, tag = image.rpartition(":")
     own = {"repository": repository, "tag": tag, "pullPolicy": "Never"}
     await user.apply(roles={"relayer": RELAYER}, image=own, **quiet)
     status = await user.until(
