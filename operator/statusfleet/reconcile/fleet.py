@@ -47,8 +47,8 @@ class Report:
 class Restarter(Protocol):
     """A world in which members are started anew only when told."""
 
-    async def restart(self, names: Iterable[str]) -> None:
-        """Start these members anew, from what was applied last."""
+    async def restart(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Start these members anew, from what was applied last; return whom this call told so."""
         ...
 
 
@@ -106,7 +106,7 @@ class Reconciler:
         if fleet.spec.paused:
             return self._report(replace(seen, tree=self._seen_tree(), paused=True))
         await self._world.apply(plan)
-        rollout = await self._roll_out(fleet, plan, observation)
+        rollout, restarted = await self._roll_out(fleet, plan, observation)
         self._dial(plan, observation)
         tree, times = await self._publish(fleet, plan, observation)
         leaving = await self._prune(plan)
@@ -114,13 +114,15 @@ class Reconciler:
         seen = replace(
             seen, tree=tree, leaving=frozenset(leaving), rollout=rollout, reach=self._reach()
         )
-        return self._report(seen, (*times, *leaving.values(), rollout.next_look), leaving)
+        times = (*times, *leaving.values(), rollout.next_look)
+        return self._report(seen, times, leaving, restarted)
 
     def _report(
         self,
         situation: Situation,
         times: tuple[float | None, ...] = (),
         leaving: Mapping[str, float | None] | None = None,
+        restarted: tuple[str, ...] = (),
     ) -> Report:
         return Report(
             plan=situation.plan,
@@ -129,19 +131,18 @@ class Reconciler:
             findings=conditions(situation),
             leaving=leaving or {},
             next_look=min((time for time in times if time is not None), default=None),
-            restarted=situation.rollout.restart,
+            restarted=restarted,
         )
 
     async def _roll_out(
         self, fleet: StatusFleet, plan: Plan, observation: Observation
-    ) -> RolloutStep:
-        """Start anew whose turn it is."""
+    ) -> tuple[RolloutStep, tuple[str, ...]]:
+        """Start anew whose turn it is; return the step, and whom this pass told so."""
         if self._restarter is None:
-            return RolloutStep()
+            return RolloutStep(), ()
         step = rollout_step(fleet.spec.rollout, plan, observation, self._now())
-        if step.restart:
-            await self._restarter.restart(step.restart)
-        return step
+        told = await self._restarter.restart(step.restart) if step.restart else ()
+        return step, told
 
     def _dial(self, plan: Plan, observation: Observation) -> None:
         """Have the addresses of the members that are ready be dialed."""

@@ -4,7 +4,8 @@ Sources in order: the address that the manifest gives the member; else the one t
 exposure has, and no other, so that a slow load balancer does not make a member publish an address
 that it is about to lose. Of a node's addresses the types stand in the order of `addressTypes`.
 `addressScope` decides which may be published at all; a member for which none is left waits, with a
-reason and a remedy. A record names one IPv4 and one IPv6 address of one source.
+reason and a remedy. A record names one IPv4 and one IPv6 address of one source. While a member is
+started anew its pod has no node, and its last address stays: mostly it is the next one too.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ class Seen:
     """What the cluster shows of one member.
 
     `node` is the one that its pod runs on. `resolved` are the addresses of host names of load
-    balancers. `previous` are the hosts of the last record: among equals, they stay.
+    balancers. `previous` are the hosts of the last record: among equals, they stay. `last_port` is
+    the port of that record.
     """
 
     service: ServiceRecord | None = None
     node: NodeRecord | None = None
     resolved: Mapping[str, Sequence[str]] = field(default_factory=dict)
     previous: frozenset[str] = frozenset()
+    last_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,12 @@ def _sources(expose: Expose, seen: Seen) -> Iterator[_Source]:
     if expose.type == "LoadBalancer" and service is not None:
         named = (host for name in service.balancer_names for host in seen.resolved.get(name, ()))
         yield _Source("LoadBalancer", (*service.balancer_ips, *named), port)
-    elif expose.type in ("NodePort", "HostPort") and seen.node is not None:
+    elif expose.type in ("NodePort", "HostPort"):
         port = port or (service.node_port if service is not None else 0)
+        if seen.node is None:
+            if port == seen.last_port:
+                yield _Source(f"{expose.type}/last", tuple(sorted(seen.previous)), port)
+            return
         hosts = {"ExternalIP": seen.node.external_ips, "InternalIP": seen.node.internal_ips}
         for kind in expose.address_types:
             yield _Source(f"{expose.type}/{kind}", hosts[kind], port)

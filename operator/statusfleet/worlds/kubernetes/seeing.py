@@ -8,7 +8,7 @@ from typing import Final
 from statusfleet.plan import Endpoint, MemberId, ObservedMember, Seat
 from statusfleet.worlds.kubernetes.addresses import Chosen
 from statusfleet.worlds.kubernetes.pin import Choice
-from statusfleet.worlds.kubernetes.pod import DATA, METRICS_PORT, P2P_PORT, RPC_PORT
+from statusfleet.worlds.kubernetes.pod import DATA, KEY_FILE, METRICS_PORT, P2P_PORT, RPC_PORT
 from statusfleet.worlds.kubernetes.records import (
     OUT_OF_SERVICE,
     NodeRecord,
@@ -29,6 +29,7 @@ def seat(choice: Choice) -> Seat:
         metrics=Endpoint("", METRICS_PORT),
         data_dir=DATA,
         program=choice.pin.program,
+        key_file=KEY_FILE,
     )
 
 
@@ -64,9 +65,13 @@ def observed_member(
     record: Record | None,
     down_since: float,
 ) -> ObservedMember:
-    """Return what the plan is told; `down_since` counts where there is no pod to ask."""
+    """Return what the plan is told; `down_since` counts where there is no pod to ask, or one that
+    was ready until it was told to end: what it says of itself then is since when it was ready.
+    """
     ready = pod is not None and pod.ready and not pod.deleting
-    since = pod.since if pod is not None and pod.since is not None else down_since
+    ending = pod is not None and pod.ready and pod.deleting
+    asked = pod.since if pod is not None and not ending else None
+    since = asked if asked is not None else down_since
     return ObservedMember(
         id=member,
         key=key,

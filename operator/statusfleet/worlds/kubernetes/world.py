@@ -91,7 +91,8 @@ class KubernetesWorld:
         self._view = Snapshot()
         self._pods: dict[MemberId, PodRecord] = {}
         self._choices: dict[str, Choice] = {}
-        self._down: dict[str, float] = {}  # since when a member has no pod
+        self._down: dict[str, float] = {}  # since when a member has no pod that stays
+        self._ended: dict[MemberId, str] = {}  # by uid, the pod that was told to end last
         self._group = asyncio.TaskGroup()
         self._following: asyncio.Task[None] | None = None
 
@@ -135,6 +136,7 @@ class KubernetesWorld:
         for member in leftovers(self._view, wanted):
             members[member.name] = ObservedMember(member, running=member in self._pods)
         self._down = {name: since for name, since in self._down.items() if name in members}
+        self._ended = {member: uid for member, uid in self._ended.items() if member.name in members}
         probing = fleet.spec.canary.enabled and not fleet.spec.paused
         key = await self._store.ensure_canary_key() if probing else None
         return Observation(
@@ -165,8 +167,9 @@ class KubernetesWorld:
         record = state.record(member.name)
         node = self._view.nodes.get(pod.node) if pod is not None else None
         previous = frozenset(filter(None, (record.ip, record.ip6))) if record else frozenset[str]()
-        seen = Seen(service_record, node, self._names.found, previous)
-        if pod is not None:
+        last_port = record.enode().tcp if record is not None else 0
+        seen = Seen(service_record, node, self._names.found, previous, last_port)
+        if pod is not None and not pod.deleting:
             self._down[member.name] = self._now()
         return observed_member(
             member,
@@ -284,19 +287,26 @@ class KubernetesWorld:
         except (ConflictError, NotFoundError):
             return  # another pod by now, which has the new settings from its start
 
-    async def restart(self, names: Iterable[str]) -> None:
+    async def restart(self, names: Iterable[str]) -> tuple[str, ...]:
         """Have these members' pods made anew, from what was applied last.
+
+        Returns the members whose pods were told to end by this call: each is told once, however
+        often it is asked for.
 
         Raises:
             KubeError: the cluster does not answer.
         """
-        wanted = frozenset(names)
+        wanted, told = frozenset(names), []
         for member, pod in self._pods.items():
-            if member.name in wanted and not pod.deleting:
-                try:
-                    await self._client.delete(POD, self._owner.namespace, pod.name, uid=pod.uid)
-                except ConflictError:
-                    continue  # another pod by now, made from what was applied last
+            if member.name not in wanted or pod.deleting or self._ended.get(member) == pod.uid:
+                continue
+            try:
+                await self._client.delete(POD, self._owner.namespace, pod.name, uid=pod.uid)
+            except ConflictError:
+                continue  # another pod by now, made from what was applied last
+            self._ended[member] = pod.uid
+            told.append(member.name)
+        return tuple(told)
 
     async def prune(self, plan: Plan) -> None:
         """Stop the members that the plan names as removed; identities are kept (`World`).

@@ -106,6 +106,12 @@ def expose(**fields: Any) -> Expose:
             Chosen(Endpoint(PUBLIC_TOO, 30303), "LoadBalancer"),
             id="among equals the one that is published already",
         ),
+        pytest.param(
+            expose(),
+            Seen(service(), None, previous=frozenset({PUBLIC}), last_port=31234),
+            Chosen(Endpoint(PUBLIC, 31234), "NodePort/last"),
+            id="the last one while a pod that is started anew has no node",
+        ),
     ],
 )
 def test_the_address_is(wish: Expose, seen: Seen, expected: Chosen) -> None:
@@ -117,6 +123,11 @@ def test_the_address_is(wish: Expose, seen: Seen, expected: Chosen) -> None:
     [
         (expose(), Seen(), "its Service is not there yet"),
         (expose(), Seen(service()), "its pod has no node yet"),
+        (
+            expose(),
+            Seen(service(), None, previous=frozenset({PUBLIC}), last_port=31000),
+            "its pod has no node yet",
+        ),
         (expose(), Seen(service(node_port=0), NODE), "its Service has no node port yet"),
         (expose(), Seen(service(), NodeRecord("n")), "its node n has no ExternalIP and InternalIP"),
         (expose(), Seen(service(), NodeRecord("n", (), (PRIVATE,))), "addressScope to Private"),
@@ -168,6 +179,7 @@ seens = st.builds(
     node=st.none() | st.builds(NodeRecord, st.just("n"), hosts, hosts),
     resolved=st.dictionaries(st.just("lb"), hosts),
     previous=hosts.map(frozenset),
+    last_port=st.sampled_from([0, 30303, 31234]),
 )
 wishes = st.builds(
     lambda kind, scope: expose(type=kind, addressScope=scope),
@@ -204,5 +216,5 @@ def test_an_address_once_chosen_stays_while_it_is_there(wish: Expose, seen: Seen
     if first is None:
         return
     kept = frozenset(filter(None, (first.host, first.host6)))
-    again = Seen(seen.service, seen.node, seen.resolved, kept)
+    again = Seen(seen.service, seen.node, seen.resolved, kept, first.tcp)
     assert advertised(wish, None, again).endpoint == first

@@ -57,6 +57,12 @@ def test_a_member_without_a_pod_is_down_since_it_was_missed() -> None:
     assert member.restart_hash is None
 
 
+def test_a_member_that_is_started_anew_is_down_since_its_pod_was_told_to_end() -> None:
+    # Its pod says since when it was ready, which may be years.
+    assert observed(replace(POD, deleting=True)).unready_since == 10.0
+    assert observed(replace(POD, ready=False, deleting=True)).unready_since == 50.0
+
+
 def test_a_pod_that_goes_away_counts_no_more() -> None:
     assert not observed(replace(POD, deleting=True)).ready
     new = PodRecord("eth-dev-relayer-0-0", "v", MEMBER)

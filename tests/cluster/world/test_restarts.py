@@ -1,0 +1,50 @@
+"""Members that are started anew on a real cluster: what readers of the tree and users notice."""
+
+from __future__ import annotations
+
+from statusfleet.kube.kinds import EVENT, POD
+from support.operator_process import FleetUser, eventually, is_true
+
+RELAYER = {"replicas": 2, "expose": {"type": "NodePort", "addressScope": "Private"}}
+QUIET = {
+    "canary": {"enabled": False},
+    "rollout": {"soak": "0s"},
+    "tree": {"domain": "nodes.test.example", "ttl": {"root": "1s"}},
+}
+
+
+async def uids(user: FleetUser) -> dict[str, str]:
+    labels = f"statusfleet.io/fleet={user.name},statusfleet.io/ordinal"
+    found = await user.client.list(POD, user.namespace, labels=labels)
+    return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in found}
+
+
+async def settled(user: FleetUser) -> int:
+    """Wait until the fleet is whole and its tree proved; return the tree's number."""
+    await user.until(is_true("Ready"), "ready")
+    status = await user.until(is_true("TreePropagated"), "propagated")
+    return int(status["tree"]["seq"])
+
+
+async def test_members_that_are_started_anew_stay_in_the_tree_and_are_told_of_once(
+    user: FleetUser,
+) -> None:
+    await user.apply(roles={"relayer": RELAYER}, **QUIET)
+    before, old = await settled(user), await uids(user)
+    changed = {**RELAYER, "template": {"annotations": {"example.org/changed": "yes"}}}
+    await user.apply(roles={"relayer": changed}, **QUIET)
+
+    async def renewed() -> bool:
+        new = await uids(user)
+        return new.keys() == old.keys() and all(new[name] != old[name] for name in old)
+
+    await eventually(renewed)
+    # Readers are none the wiser: keys and addresses are the same, and so is the list of them.
+    assert await settled(user) == before
+    events = await user.client.list(EVENT, user.namespace)
+    told = [
+        event["message"].split()[0]
+        for event in events
+        if event["reason"] == "Restarting" and event["involvedObject"]["name"] == user.name
+    ]
+    assert sorted(told) == ["relayer-0", "relayer-1"]
