@@ -1,15 +1,23 @@
 """What a canary is told: one JSON file, read again before every run.
 
-The file holds a key and a password, so only its process may read it. Its errors name the field,
-never a value.
+The file holds a password, and a key or the path of the file with it, so only its process may read
+it. Its errors name the field, never a value.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from statusnode.crypto.keys import KeyFormatError, PrivateKey
@@ -54,8 +62,10 @@ Targets = Annotated[tuple[Target, ...], Field(max_length=2000)]
 class CanaryConfig(_Part):
     """One fleet, as its canary sees it."""
 
-    node_key: Annotated[SecretStr, AfterValidator(_check_key)]
+    node_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = None
     """The canary's own key, 64 hex digits; the members trust its public half."""
+    node_key_file: str = ""
+    """The file where that key stands, if it does not stand here; `load` reads it."""
     relayers: Targets = ()
     mailservers: Targets = ()
     interval_seconds: Annotated[float, Field(gt=0, le=86_400)]
@@ -67,9 +77,16 @@ class CanaryConfig(_Part):
     mail_password: SecretStr
     """Password of mail requests."""
 
+    @model_validator(mode="after")
+    def _check_one_key(self) -> Self:
+        if (self.node_key is None) == (not self.node_key_file):
+            raise ValueError("either nodeKey or nodeKeyFile must be there")
+        return self
+
     @property
     def key(self) -> PrivateKey:
         """The canary's own key."""
+        assert self.node_key is not None  # noqa: S101 - `load` sees to it
         return PrivateKey.from_hex(self.node_key.get_secret_value())
 
 
@@ -80,9 +97,13 @@ def load(path: Path) -> CanaryConfig:
         CanaryConfigError: the file cannot be read or used; the message names fields, not values.
     """
     try:
-        return CanaryConfig.model_validate_json(path.read_bytes())
+        config = CanaryConfig.model_validate_json(path.read_bytes())
+        if not config.node_key_file:
+            return config
+        key = _check_key(SecretStr(Path(config.node_key_file).read_text(errors="replace")))
+        return config.model_copy(update={"node_key": key})
     except OSError as error:
-        raise CanaryConfigError(f"{path}: {error.strerror}") from error
+        raise CanaryConfigError(f"{error.filename}: {error.strerror}") from error
     except (ValidationError, EnodeError, KeyFormatError) as error:
         raise CanaryConfigError(f"{path}: {_describe(error)}") from None
 

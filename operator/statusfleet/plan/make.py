@@ -117,14 +117,14 @@ def _gather(
         dial=_enode(observed.key, dial),
         enode=_enode(observed.key, advertised) if advertised else None,
         record=record,
-        secret=_secret_settings(role, observed.key, observation),
+        secret=_secret_settings(role, observed.key, observed.seat, observation),
     )
 
 
 def _secret_settings(
-    role: RoleSpec, key: PrivateKey, observation: Observation
+    role: RoleSpec, key: PrivateKey, seat: Seat, observation: Observation
 ) -> dict[str, JsonValue]:
-    settings: dict[str, JsonValue] = {"NodeKey": key.data.hex()}
+    settings: dict[str, JsonValue] = {} if seat.key_file else {"NodeKey": key.data.hex()}
     if isinstance(role, Mailserver):
         password = _secret(role.password, observation, "the password of mail requests")
         settings["WakuConfig"] = {"MailServerPassword": password or PUBLIC_MAIL_PASSWORD}

@@ -48,8 +48,9 @@ def own_settings(fleet: StatusFleet, role: RoleSpec, seat: Seat) -> dict[str, Js
         settings["HTTPHost"] = seat.rpc.host
         settings["HTTPPort"] = seat.rpc.tcp
         settings["APIModules"] = API_MODULES
-    if seat.metrics.host:
-        settings["StatusFleet"] = {"MetricsHost": seat.metrics.host}
+    named = {"MetricsHost": seat.metrics.host, "NodeKeyFile": seat.key_file}
+    if any(named.values()):
+        settings["StatusFleet"] = {key: text for key, text in named.items() if text}
     if isinstance(role, NodeRoleSpec):
         settings["MaxPeers"] = role.max_peers
         waku["MinimumPoW"] = role.min_pow

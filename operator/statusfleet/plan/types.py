@@ -72,7 +72,8 @@ class Seat:
     `listen` is bound for RLPx, `rpc` and `metrics` for what their names say; a host of "" means
     every interface, an `rpc` port of 0 none. `data_dir` is the member's own folder, as its process
     sees it. `program` is what runs there (an image, a version), pinned by the world: when it
-    changes, the member is started anew.
+    changes, the member is started anew. `key_file` is where the process finds its key, "" where
+    the key has to stand in its settings.
     """
 
     listen: Endpoint
@@ -80,6 +81,7 @@ class Seat:
     metrics: Endpoint
     data_dir: str
     program: str = ""
+    key_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

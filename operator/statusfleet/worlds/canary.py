@@ -18,10 +18,11 @@ from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enode import Enode
 
 
-def canary_settings(wish: CanaryWish, key: PrivateKey) -> dict[str, JsonValue]:
-    """Return the canary's file; it holds a key and a password."""
+def canary_settings(wish: CanaryWish, key: PrivateKey | str) -> dict[str, JsonValue]:
+    """Return the canary's file; it holds a password, and `key`, or the path of the file with it."""
+    named = {"nodeKeyFile": key} if isinstance(key, str) else {"nodeKey": key.data.hex()}
     return {
-        "nodeKey": key.data.hex(),
+        **named,
         "relayers": _targets(wish.relayers),
         "mailservers": _targets(wish.mailservers),
         "intervalSeconds": wish.interval_seconds,

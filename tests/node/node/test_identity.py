@@ -45,7 +45,7 @@ def test_a_key_file_that_is_named_is_read_and_none_is_made(config: NodeConfig) -
     key, path = PrivateKey.generate(), Path(config.data_dir, "given")
     named = StatusFleet(node_key_file=str(path))
     given = config.model_copy(update={"status_fleet": named})
-    with pytest.raises(StartError, match="cannot read the node key .*given: no such file"):
+    with pytest.raises(StartError, match=r"cannot read the node key .*given: no such file"):
         load_node_key(given)
     path.write_text(key.data.hex())
     assert load_node_key(given).data == key.data

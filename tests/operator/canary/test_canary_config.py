@@ -51,10 +51,26 @@ def test_a_configuration_is_read_and_its_secrets_never_show(tmp_path: Path) -> N
     assert "hush" not in repr(found)
 
 
+def test_the_key_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    path, key = tmp_path / "canary.json", tmp_path / "nodekey"
+    named = {k: v for k, v in document(nodeKeyFile=str(key)).items() if k != "nodeKey"}
+    path.write_text(json.dumps(named))
+    for content, told in (None, "nodekey: No such file"), ("secret-and-wrong", "canary.json: "):
+        if content is not None:
+            key.write_text(content)
+        with pytest.raises(CanaryConfigError, match=told) as caught:
+            load(path)
+        assert "secret-and-wrong" not in str(caught.value)
+    key.write_text(KEY + "\n")
+    assert load(path).key.data.hex() == KEY
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"nodeKey": "secret-and-wrong"}, "nodeKey"),
+        ({"nodeKeyFile": "/etc/canary/nodekey"}, "either nodeKey or nodeKeyFile"),
+        ({"nodeKey": None}, "either nodeKey or nodeKeyFile"),
         ({"relayers": [{"name": "r", "enode": "enode://nonsense"}]}, "relayers.0.enode"),
         ({"intervalSeconds": 0}, "intervalSeconds"),
         ({"timeoutSeconds": "soon"}, "timeoutSeconds"),

@@ -6,12 +6,15 @@ from typing import Final
 
 from statusfleet.api.spec import Image
 from statusfleet.kube.kinds import DEPLOYMENT, JsonDict
+from statusfleet.kube.names import NODE_KEY, canary_object
 from statusfleet.worlds.kubernetes.image import image_of
 from statusfleet.worlds.kubernetes.names import CANARY, Owner
 from statusfleet.worlds.kubernetes.pod import RESTRICTED_CONTAINER, RESTRICTED_POD
 from statusfleet.worlds.kubernetes.secret import CANARY_KEY, secret_name
 
 _FOLDER: Final = "/etc/canary"
+CANARY_KEY_FILE: Final = f"{_FOLDER}/{NODE_KEY}"
+"""Where the Secret with the canary's identity shows."""
 
 
 def canary_deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
@@ -46,7 +49,13 @@ def canary_deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
         "volumes": [
             {
                 "name": "settings",
-                "secret": {"secretName": secret_name(name), "defaultMode": 0o440},
+                "projected": {
+                    "defaultMode": 0o440,
+                    "sources": [
+                        _file(secret_name(name), CANARY_KEY),
+                        _file(canary_object(owner.name), NODE_KEY),
+                    ],
+                },
             },
             {"name": "tmp", "emptyDir": {}},
         ],
@@ -62,3 +71,7 @@ def canary_deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
         "template": {"metadata": {"labels": owner.canary_labels}, "spec": spec},
     }
     return body
+
+
+def _file(secret: str, key: str) -> JsonDict:
+    return {"secret": {"name": secret, "items": [{"key": key, "path": key}]}}

@@ -27,6 +27,8 @@ DATA: Final = "/data"
 SETTINGS: Final = "/etc/statusd"
 CONFIG_KEY: Final = "config.json"
 SECRET_KEY: Final = "secret.json"  # noqa: S105 - the name of a file
+KEY_FILE: Final = f"{SETTINGS}/nodekey"
+"""Where the Secret with a member's identity shows, which no other object repeats."""
 USER: Final = 65532
 RESTRICTED_POD: Final[JsonDict] = {
     "runAsNonRoot": True,

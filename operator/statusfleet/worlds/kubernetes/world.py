@@ -39,6 +39,7 @@ from statusfleet.worlds.kubernetes.canary import CanaryReader, canary_names, can
 from statusfleet.worlds.kubernetes.claim import claim, drops_claim
 from statusfleet.worlds.kubernetes.configmap import config_map
 from statusfleet.worlds.kubernetes.credentials import Credentials, Values
+from statusfleet.worlds.kubernetes.deployment import CANARY_KEY_FILE
 from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
 from statusfleet.worlds.kubernetes.hostnames import FRESH_SECONDS, HostNames, LookUp, look_up
 from statusfleet.worlds.kubernetes.names import CANARY, SETTINGS, Owner
@@ -264,6 +265,7 @@ class KubernetesWorld:
             self._choices[member.name].pin,
             member.restart_hash,
             has_claim=role.storage is not None,
+            adopted=role.override(member.id.ordinal).node_key_secret,
         )
         seen = self._view.stateful_sets.get(body["metadata"]["name"])
         await self._applier.apply(body, seen)
@@ -344,7 +346,8 @@ class KubernetesWorld:
                     await self._delete(kind, name)
             return
         assert self._fleet is not None  # noqa: S101 - a wish is made from an observation
-        settings = canary_settings(wish, await self._store.ensure_canary_key())
+        await self._store.ensure_canary_key()
+        settings = canary_settings(wish, CANARY_KEY_FILE)
         image = self._fleet.spec.image
         objects = canary_objects(self._owner, settings, image, self._image)
         changed = [await self._ensure(body) for body in objects]

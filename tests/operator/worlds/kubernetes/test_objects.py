@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,11 @@ from statusfleet.worlds.kubernetes.pin import choose_pin, role_of
 from statusfleet.worlds.kubernetes.pod import pod_shape
 from statusfleet.worlds.kubernetes.poddisruptionbudget import pod_disruption_budget
 from statusfleet.worlds.kubernetes.secret import member_secret
+from statusfleet.worlds.kubernetes.seeing import seat
 from statusfleet.worlds.kubernetes.service import service
 from statusfleet.worlds.kubernetes.serviceaccount import service_account
 from statusfleet.worlds.kubernetes.statefulset import stateful_set
-from support.fleet_observations import fleet, observe
+from support.fleet_observations import fleet, key_of, observe
 
 GOLDEN = Path(__file__).parent / "golden" / "mailserver.yaml"
 OWNER = Owner("status", "eth-dev", "11111111-2222-3333-4444-555555555555")
@@ -46,11 +49,14 @@ TEMPLATE = {
 
 def objects(**mailserver: Any) -> dict[str, dict[str, Any]]:
     wanted = fleet({"roles": {"relayer": {"replicas": 2}, "mailserver": mailserver}})
-    plan = make_plan(wanted, observe(wanted))
+    role = role_of(wanted, MAIL)
+    choice = choose_pin(wanted, MAIL, "", IMAGE)
+    seen = observe(wanted)
+    at = {**seen.members, MAIL.name: replace(seen.members[MAIL.name], seat=seat(choice))}
+    plan = make_plan(wanted, replace(seen, members=at))
     member = plan.member("mailserver-0")
     assert member is not None
-    role = role_of(wanted, MAIL)
-    pin = choose_pin(wanted, MAIL, "", IMAGE).pin
+    pin = choice.pin
     assert role.storage is not None
     made = [
         service_account(OWNER),
@@ -60,7 +66,14 @@ def objects(**mailserver: Any) -> dict[str, dict[str, Any]]:
         claim(OWNER, MAIL, role.storage),
         config_map(OWNER, member),
         member_secret(OWNER, member),
-        stateful_set(OWNER, MAIL, pin, member.restart_hash, has_claim=True),
+        stateful_set(
+            OWNER,
+            MAIL,
+            pin,
+            member.restart_hash,
+            has_claim=True,
+            adopted=role.override(0).node_key_secret,
+        ),
         *canary_objects(OWNER, {"nodeKey": "…"}, Image(), IMAGE)[2:],
     ]
     return {f"{body['kind']} {body['metadata']['name']}": body for body in made}
@@ -82,7 +95,31 @@ def test_no_key_and_no_password_stands_outside_of_secrets() -> None:
     for body in made.values():
         if body["kind"] != "Secret":
             assert "status-offline-inbox" not in str(body)
-            assert "NodeKey" not in str(body)
+
+
+def test_a_key_is_mounted_from_its_own_secret_and_repeated_in_no_other() -> None:
+    def mounted(made: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        for body in made.values():
+            texts = (
+                [base64.b64decode(value).decode() for value in body.get("data", {}).values()]
+                if body["kind"] == "Secret"
+                else [str(body)]
+            )
+            assert not any(key_of("mailserver-0").data.hex() in text for text in texts)
+        config = json.loads(made["ConfigMap eth-dev-mailserver-0"]["data"]["config.json"])
+        assert config["StatusFleet"]["NodeKeyFile"] == "/etc/statusd/nodekey"
+        pod = made["StatefulSet eth-dev-mailserver-0"]["spec"]["template"]["spec"]
+        settings = next(v for v in pod["volumes"] if v["name"] == "settings")
+        secret: dict[str, Any] = settings["projected"]["sources"][-1]["secret"]
+        return secret
+
+    own = {"name": "eth-dev-mailserver-0", "items": [{"key": "nodekey", "path": "nodekey"}]}
+    assert mounted(objects()) == own
+    given = {"ordinal": 0, "nodeKeySecret": {"name": "old", "key": "id"}}
+    assert mounted(objects(members=[given])) == {
+        "name": "old",
+        "items": [{"key": "id", "path": "nodekey"}],
+    }
 
 
 def test_a_users_template_is_merged_and_what_the_fleet_needs_wins() -> None:
