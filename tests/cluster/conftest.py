@@ -5,6 +5,7 @@ They stand on `support/cluster.py`, which says what each value of `CLUSTER` mean
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -56,6 +57,17 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def image(cluster: Cluster) -> str:
-    """The project's image, on every node."""
-    return build_image(cluster)
+def image(
+    cluster: Cluster, worker_id: str, testrun_uid: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The project's image, on every node; workers of one run build it once."""
+    if worker_id == "master":
+        return build_image(cluster)
+    built = tmp_path_factory.getbasetemp().parent / f"image-{testrun_uid}"
+    with built.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        if not (name := file.read()):
+            name = build_image(cluster)
+            file.write(name)
+    return name
