@@ -30,6 +30,7 @@ from statusfleet.plan.settings import (
 from statusfleet.plan.types import (
     DesiredTree,
     Endpoint,
+    JsonObject,
     Member,
     MemberId,
     Observation,
@@ -53,6 +54,7 @@ class _Facts:
     role: RoleSpec
     key: PrivateKey
     seat: Seat
+    pinned: JsonObject | None
     dial: Enode
     enode: Enode | None
     record: Record | None
@@ -114,6 +116,7 @@ def _gather(
         role=role,
         key=observed.key,
         seat=observed.seat,
+        pinned=observed.pinned_startup,
         dial=_enode(observed.key, dial),
         enode=_enode(observed.key, advertised) if advertised else None,
         record=record,
@@ -168,7 +171,8 @@ def _member(
         ),
         facts.role.config,
     )
-    startup, live = split_live(settings)
+    rendered, live = split_live(settings)
+    startup = rendered if facts.pinned is None else facts.pinned
     return Member(
         id=facts.id,
         public_key=facts.key.public_key,
@@ -180,6 +184,7 @@ def _member(
         fleet_peers=tuple(peers),
         enode=facts.enode,
         record=facts.record,
+        update_pending=startup != rendered,
     )
 
 

@@ -108,6 +108,8 @@ class ObservedMember:
     unready_since: float | None = None
     restart_hash: str | None = None
     """`Member.restart_hash` of the plan that the running process was started with."""
+    pinned_startup: JsonObject | None = None
+    """`Member.startup` as the world keeps it until the user changes what it comes from."""
     update_pending: bool = False
     """Whether the world would start it from something newer, and waits for the user to say so."""
     published: bool = False
@@ -168,6 +170,8 @@ class Member:
     fleet_peers: tuple[Enode, ...] = ()
     enode: Enode | None = None
     record: Record | None = None
+    update_pending: bool = False
+    """Whether `startup` would be another if the world had not pinned it."""
 
     @property
     def name(self) -> str:

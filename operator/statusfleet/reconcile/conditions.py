@@ -254,7 +254,8 @@ def _rolling(step: RolloutStep) -> str:
 
 def _update_pending(situation: Situation) -> Finding:
     kind = ConditionType.UPDATE_PENDING
-    pending = sorted(n for n, m in situation.observation.members.items() if m.update_pending)
+    shapes = {n for n, m in situation.observation.members.items() if m.update_pending}
+    pending = sorted(shapes | {m.name for m in situation.plan.members if m.update_pending})
     if not pending:
         return Finding(kind, "False", Reason.UP_TO_DATE)
     text = (

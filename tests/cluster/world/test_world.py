@@ -19,7 +19,7 @@ from statusfleet.kube.kinds import (
     STATEFUL_SET,
     Kind,
 )
-from statusfleet.plan import Observation, Plan
+from statusfleet.plan import Observation, Plan, settings
 from support.kube_stage import PATIENCE_SECONDS, Stage, all_ready
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -101,7 +101,9 @@ async def test_a_field_that_a_user_holds_is_left_alone_and_told_of(stage: Stage)
     assert found["spec"]["externalTrafficPolicy"] == "Cluster"
 
 
-async def test_a_change_restarts_nobody_until_somebody_says_so(stage: Stage) -> None:
+async def test_a_change_restarts_nobody_until_somebody_says_so(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fleet = stage.fleet(spec(relayers=1))
     await stage.grown(fleet)
     uids = pod_uids(stage)
@@ -111,6 +113,14 @@ async def test_a_change_restarts_nobody_until_somebody_says_so(stage: Stage) -> 
     plan, observation = await stage.turn(fleet)
     assert all(member.update_pending for member in observation.members.values())
     assert all(hash_of(observation, m.name) == m.restart_hash for m in plan.members)
+    with monkeypatch.context() as newer:
+        newer.setattr(settings, "API_MODULES", "net,web3")
+        await stage.restart_operator()
+        stage.writes = 0
+        plan, observation = await stage.turn(fleet)
+        assert all(member.update_pending for member in plan.members)
+        assert all(hash_of(observation, m.name) == m.restart_hash for m in plan.members)
+        assert stage.writes == 0
     await stage.restart_operator()
 
     # What a member takes up while it runs changes its file alone.

@@ -219,6 +219,25 @@ def test_only_settings_of_the_start_restart_a_member(
     assert (before != after) == restarts
 
 
+def test_settings_that_the_world_keeps_are_kept_and_told_of() -> None:
+    wanted = fleet(SPEC)
+    seen = observe(wanted)
+    before = member(make_plan(wanted, seen), "relayer-0")
+    # What the version before this one would have said.
+    kept = {**before.startup, "APIModules": "net"}
+    named = replace(seen.members["relayer-0"], pinned_startup=kept)
+    plan = make_plan(wanted, replace(seen, members={**seen.members, "relayer-0": named}))
+    after = member(plan, "relayer-0")
+    assert after.config["APIModules"] == "net"
+    assert after.update_pending
+    assert after.restart_hash != before.restart_hash
+    assert after.live == before.live
+    assert [m.name for m in plan.members if m.update_pending] == ["relayer-0"]
+    same = replace(named, pinned_startup=dict(before.startup))
+    plan = make_plan(wanted, replace(seen, members={**seen.members, "relayer-0": same}))
+    assert member(plan, "relayer-0") == before
+
+
 def test_another_program_restarts_a_member() -> None:
     wanted = fleet(SPEC)
     observation = observe(wanted)

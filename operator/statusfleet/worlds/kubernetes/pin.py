@@ -1,10 +1,10 @@
 """What keeps an upgrade of the operator from restarting anybody. Pure.
 
-A pod's shape and image are rendered when the part of the spec that they come from changes, and
-then kept on the StatefulSet. An operator that would render something else keeps to what is pinned
-and says that an update is pending, until that part of the spec changes, or the user asks for a
-restart (annotation `statusfleet.io/restart` of the fleet, or `statusfleet.io/restart.relayer-0`
-for one member, with a value that was not there before).
+A pod's shape and image, and what statusd is told at its start, are rendered when the part of the
+spec that they come from changes, and then kept on the StatefulSet. An operator that would render
+something else keeps to what is pinned and says that an update is pending, until that part of the
+spec changes, or the user asks for a restart (annotation `statusfleet.io/restart` of the fleet, or
+`statusfleet.io/restart.relayer-0` for one member, with a value that was not there before).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.roles import RoleSpec
 from statusfleet.kube.kinds import Body, JsonDict
 from statusfleet.plan import MemberId
+from statusfleet.plan.types import JsonObject
 from statusfleet.worlds.kubernetes.names import RESTART
 from statusfleet.worlds.kubernetes.pod import pod_shape
 
@@ -29,11 +30,15 @@ _UNPINNED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A rendered shape, and the digest of what the user had said when it was rendered."""
+    """A rendered shape, and the digest of what the user had said when it was rendered.
+
+    `startup` are the settings of statusd's start that belong to it; None before the plan made them.
+    """
 
     said: str
     restart: str
     shape: JsonDict
+    startup: JsonObject | None = None
 
     @property
     def image(self) -> str:
@@ -48,16 +53,23 @@ class Pin:
     @property
     def text(self) -> str:
         """How the pin is kept."""
-        return _canonical({"said": self.said, "restart": self.restart, "shape": self.shape})
+        kept = {"said": self.said, "restart": self.restart, "shape": self.shape}
+        return _canonical(kept if self.startup is None else {**kept, "startup": self.startup})
 
     @classmethod
     def parse(cls, text: str) -> Pin | None:
         """Read what `text` wrote; None for anything else, which is then rendered anew."""
         try:
             found: Any = json.loads(text)
-            pin = cls(str(found["said"]), str(found["restart"]), dict(found["shape"]))
+            startup = found.get("startup")
+            pin = cls(
+                str(found["said"]),
+                str(found["restart"]),
+                dict(found["shape"]),
+                None if startup is None else dict(startup),
+            )
             whole = bool(pin.image)
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             return None
         return pin if whole else None
 
@@ -86,6 +98,7 @@ def role_of(fleet: StatusFleet, member: MemberId) -> RoleSpec:
 
 def _render(fleet: StatusFleet, role: RoleSpec, member: MemberId, own_image: str) -> Pin:
     said = {
+        "fleet": fleet.fleet_name,
         "image": fleet.spec.image.model_dump(mode="json"),
         "role": role.model_dump(mode="json", exclude=set(_UNPINNED)),
     }

@@ -86,6 +86,7 @@ def observed_member(
         ready_since=since if ready else None,
         unready_since=None if ready else since,
         restart_hash=pod.restart_hash if pod is not None else None,
+        pinned_startup=choice.pin.startup,
         update_pending=choice.newer,
         version=pod.image if pod is not None else "",
         message=advertised.problem if ready else _problem(pod, node) or advertised.problem,

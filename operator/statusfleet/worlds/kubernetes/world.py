@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, get_args
 
@@ -262,7 +263,7 @@ class KubernetesWorld:
         body = stateful_set(
             self._owner,
             member.id,
-            self._choices[member.name].pin,
+            replace(self._choices[member.name].pin, startup=member.startup),
             member.restart_hash,
             has_claim=role.storage is not None,
             adopted=role.override(member.id.ordinal).node_key_secret,

@@ -56,7 +56,6 @@ def objects(**mailserver: Any) -> dict[str, dict[str, Any]]:
     plan = make_plan(wanted, replace(seen, members=at))
     member = plan.member("mailserver-0")
     assert member is not None
-    pin = choice.pin
     assert role.storage is not None
     made = [
         service_account(OWNER),
@@ -69,7 +68,7 @@ def objects(**mailserver: Any) -> dict[str, dict[str, Any]]:
         stateful_set(
             OWNER,
             MAIL,
-            pin,
+            replace(choice.pin, startup=member.startup),
             member.restart_hash,
             has_claim=True,
             adopted=role.override(0).node_key_secret,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.spec import Image
 from statusfleet.plan import MemberId
 from statusfleet.worlds.kubernetes.image import image_of
-from statusfleet.worlds.kubernetes.pin import Choice, choose_pin
+from statusfleet.worlds.kubernetes.pin import Choice, Pin, choose_pin
 from support.fleet_observations import fleet
 
 OLD, NEW = "registry.example/statusfleet:1.0", "registry.example/statusfleet:1.1"
@@ -80,6 +81,15 @@ def test_the_users_word_restarts_all_members_or_one() -> None:
     one = asked(spec(), **{"restart__relayer-0": "2026-11-21"})
     assert choose_pin(one, MEMBER, before.pin.text, NEW).pin.image == NEW
     assert choose_pin(one, other, before.pin.text, NEW).pin == before.pin
+
+
+def test_what_statusd_is_told_at_its_start_is_kept_with_the_rest() -> None:
+    made = replace(pinned(spec()).pin, startup={"APIModules": "net"})
+    assert Pin.parse(made.text) == made
+    assert choose_pin(spec(), MEMBER, made.text, NEW).pin.startup == {"APIModules": "net"}
+    renamed = fleet({"roles": {"relayer": {"replicas": 2}, "mailserver": {}}, "fleetName": "eth.x"})
+    for changed in (spec(config={"LogLevel": "DEBUG"}), asked(spec(), restart="now"), renamed):
+        assert choose_pin(changed, MEMBER, made.text, OLD).pin.startup is None
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"said":"","restart":"","shape":{}}'])
