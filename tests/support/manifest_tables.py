@@ -419,7 +419,7 @@ RIGHT: tuple[dict[str, Any], ...] = (
             "soa": {"nameServers": ["ns1.example.org"], "mail": "a.b@example.org"},
             "links": [TREE_URL],
             "publish": [
-                {"embedded": {}},
+                {"embedded": {"service": {"type": "NodePort", "annotations": {"a.b/c": "d"}}}},
                 {
                     "rfc2136": {
                         "server": "ns1.example.org:53",

@@ -47,6 +47,9 @@ def _without_cluster(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
         if sink.embedded is None:
             text = "has no effect here: loopback addresses never go to a server outside"
             yield ("tree", "publish", place), text
+        elif "service" in sink.embedded.model_fields_set:
+            text = "has no effect here: the DNS server listens on loopback"
+            yield ("tree", "publish", place, "embedded", "service"), text
 
 
 def _role_without_cluster(role: RoleSpec) -> Iterator[tuple[Path, str]]:

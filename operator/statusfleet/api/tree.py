@@ -11,6 +11,8 @@ from statusfleet.api.model import Maybe, Model, SecretKeyRef, SecretSource, entr
 from statusfleet.api.text import (
     DnsName,
     HostPort,
+    LabelKey,
+    Line,
     MailAddress,
     ObjectName,
     TreeDomain,
@@ -47,8 +49,24 @@ class SOA(Model):
         return f"{escaped}.{host}"
 
 
+class DNSService(Model):
+    """The Service in front of the fleet's DNS servers. Without a cluster it is not used.
+
+    Where the tree's domain is delegated to it, `soa.nameServers` should name what leads to it.
+    """
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    """ClusterIP: answers inside the cluster only. NodePort: a port of every node, for what forwards
+    port 53 to it. LoadBalancer: port 53 of a load balancer, for UDP and TCP."""
+    annotations: Annotated[dict[LabelKey, Line], Field(max_length=64)] = Field(default_factory=dict)
+    """Annotations of the Service, for load balancer controllers."""
+
+
 class Embedded(Model):
     """A DNS server of the fleet's own."""
+
+    service: DNSService = DNSService()
+    """How the servers are reached on a cluster: Service `<fleet>-dns`."""
 
 
 class TSIG(Model):
@@ -121,3 +139,9 @@ class TreeSpec(Model):
     """Trees of other fleets, which readers of this one follow."""
     publish: Annotated[tuple[Sink, ...], entries(8, at_least=1)] = (Sink(embedded=Embedded()),)
     """Where the tree is published; each sink has its own status."""
+
+    @property
+    def served_by(self) -> DNSService | None:
+        """Return how the fleet's own DNS servers are reached, None where it has none."""
+        found = (sink.embedded for sink in self.publish if sink.embedded is not None)
+        return next((embedded.service for embedded in found), None)

@@ -59,11 +59,13 @@ class Reply:
 class ZoneIndex:
     """A zone made ready for look-ups. It never changes: a new zone is a new index.
 
-    Making one costs about a microsecond a record; the RRs themselves are made when asked for.
+    Making one costs about a microsecond a record; the RRs themselves are made when asked for. One
+    that is not `sure` may lack names: it never says that a name does not exist.
     """
 
-    def __init__(self, zone: Zone) -> None:
+    def __init__(self, zone: Zone, *, sure: bool = True) -> None:
         settings = zone.settings
+        self.sure = sure
         self.origin = dns.name.from_text(settings.domain)
         self._apex = settings.domain.lower()
         self._root_ttl, self._entry_ttl = settings.root_ttl_seconds, settings.entry_ttl_seconds
@@ -104,7 +106,8 @@ class ZoneIndex:
 def answer(query: bytes, zone: ZoneIndex, *, datagram: bool) -> Reply:
     """Answer one message; it never raises, whatever the bytes.
 
-    A zone without a tree gets SERVFAIL, which resolvers do not remember as they would NXDOMAIN.
+    A zone without a tree gets SERVFAIL, which resolvers do not remember as they would NXDOMAIN; so
+    does a name that is missing from a zone that is not sure.
     A `datagram` is cut to what its sender can take.
     """
     if len(query) < _HEADER_SIZE or query[2] & _RESPONSE_BIT:
@@ -168,8 +171,13 @@ def _fill(message: dns.message.Message, response: dns.message.Message, zone: Zon
     if matching:
         response.answer.append(matching[0])
         return Verdict.ANSWERED
+    exists = zone.exists(name)
+    if not (exists or zone.sure):
+        response.flags &= ~dns.flags.AA
+        response.set_rcode(dns.rcode.SERVFAIL)
+        return Verdict.NOT_READY
     response.authority.append(zone.negative_soa())
-    if zone.exists(name):
+    if exists:
         return Verdict.NO_DATA
     response.set_rcode(dns.rcode.NXDOMAIN)
     return Verdict.NO_NAME

@@ -264,7 +264,7 @@ def _records(
     if code == dns.rcode.NXDOMAIN:
         return None
     if code == dns.rcode.SERVFAIL:
-        raise LaggingError(f"{server} has not loaded its zone yet (SERVFAIL)")
+        raise LaggingError(f"{server} is not ready to answer (SERVFAIL)")
     if code != dns.rcode.NOERROR:
         name = question.name.to_text(omit_final_dot=True)
         raise SinkError(f"{server} does not answer for {name}: {dns.rcode.to_text(code)}")

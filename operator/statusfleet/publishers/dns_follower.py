@@ -2,8 +2,12 @@
 
 Entries come from the fleet's memory, the root from the ConfigMap `<fleet>-dns`. The root is looked
 at first and the memory after it, and no root is served of which an entry is missing, so no reader
-of this server meets half a tree. A server that cannot see what is published goes on with what it
-has and says that it is not ready, so that the Service asks another.
+of this server meets half a tree.
+
+A server that cannot see what is published goes on with what it has, and says of no name that it
+does not exist: it may have missed one. After half a minute it says that it is not ready, so that
+the Service asks another. Not sooner, since an API server that is started anew blinds all of them at
+once; and until then the operator, which asks each ready server, waits for it with the root.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from statusnode.records.tree import Root, SignedTree, TreeError
 
 _RETRY_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 10.0
+_TRUST_SECONDS: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -51,26 +56,42 @@ class NotInSyncError(Exception):
     """What is published cannot be served (yet); the message says why."""
 
 
+class NothingPublishedError(NotInSyncError):
+    """There is no tree, or none any more."""
+
+
 class DnsFollower:
     """Keeps one embedded server at what is published, for as long as `run` runs."""
 
     def __init__(
-        self, client: Follows, memory: Memory, server: EmbeddedDnsServer, namespace: str, fleet: str
+        self,
+        client: Follows,
+        memory: Memory,
+        server: EmbeddedDnsServer,
+        namespace: str,
+        fleet: str,
+        *,
+        trust_seconds: float = _TRUST_SECONDS,
     ) -> None:
+        """Take what to follow, and how long a server that sees nothing counts as ready."""
         self._client = client
         self._memory = memory
         self._server = server
         self._namespace = namespace
         self._name = dns_object(fleet)
+        self._trust_seconds = trust_seconds
         self._published: JsonDict | None = None
         self._connected = False
         self._changed = asyncio.Event()
         self._problem = "nothing was looked at yet"
+        self._trusted_until = 0.0
+        self._served: tuple[JsonDict, Publication, Zone] | None = None
 
     @property
     def problem(self) -> str:
-        """Why this server is not in sync; "" when it is."""
-        return self._problem if self._connected else "the cluster does not answer"
+        """Why this server should not be asked; "" when it may be."""
+        problem = self._problem if self._connected else "the cluster does not answer"
+        return problem if self._now() >= self._trusted_until else ""
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -87,6 +108,7 @@ class DnsFollower:
             except KubeError as error:
                 _log.warning("what is published cannot be followed: %s", error)
             self._connected = False
+            self._server.doubt()
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _serve(self) -> None:
@@ -96,12 +118,11 @@ class DnsFollower:
             try:
                 await self._look()
             except (KubeError, StoreError, NotInSyncError) as error:
-                if str(error) != self._problem:
-                    _log.warning("not in sync: %s", error)
-                self._problem = str(error)
+                self._server.doubt()
+                self._tell(error)
                 wait = _RETRY_SECONDS
             else:
-                self._problem, wait = "", _LOOK_SECONDS
+                wait = _LOOK_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
@@ -111,10 +132,27 @@ class DnsFollower:
         # After the root: the memory is always written before the root that needs it.
         publication = (await self._memory.read()).tree.publication
         if published is None or publication is None:
-            raise NotInSyncError("nothing is published")
-        # Thousands of entries are checked where they hold up no query.
-        zone = await asyncio.to_thread(_zone, published.get("data") or {}, publication)
-        self._server.publish(zone)
+            raise NothingPublishedError("nothing is published")
+        # Thousands of entries are checked where they hold up no query, and once.
+        known = self._served
+        if known is None or known[0] is not published or known[1] is not publication:
+            zone = await asyncio.to_thread(_zone, published.get("data") or {}, publication)
+            known = self._served = (published, publication, zone)
+        self._server.publish(known[2])
+        if self._connected:
+            self._problem, self._trusted_until = "", self._now() + self._trust_seconds
+        else:
+            self._server.doubt()
+
+    def _tell(self, error: Exception) -> None:
+        if str(error) != self._problem:
+            _log.warning("not in sync: %s", error)
+        self._problem = str(error)
+        if isinstance(error, NothingPublishedError):
+            self._trusted_until = 0.0
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
 
 def _zone(data: dict[str, str], publication: Publication) -> Zone:

@@ -61,7 +61,8 @@ class EmbeddedDnsServer:
     def __init__(self, settings: ZoneSettings, limits: Limits | None = None) -> None:
         self.counters = Counters()
         self._limits = limits or Limits()
-        self._zone = ZoneIndex(Zone(settings, serial=0, texts={}))
+        self._zone = Zone(settings, serial=0, texts={})
+        self._index = ZoneIndex(self._zone)
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
         self._connections: set[_TcpConnection] = set()
@@ -79,8 +80,17 @@ class EmbeddedDnsServer:
         return self._address
 
     def publish(self, zone: Zone) -> None:
-        """Serve `zone` from the next query on."""
-        self._zone = ZoneIndex(zone)
+        """Serve `zone` from the next query on, as the whole of what there is."""
+        self._zone, self._index = zone, ZoneIndex(zone)
+
+    def doubt(self) -> None:
+        """Say of no name any more that it does not exist, until the next `publish`.
+
+        For a server that may have missed a change: a resolver remembers a missing name, and asks
+        another server instead where this one fails.
+        """
+        if self._index.sure:
+            self._index = ZoneIndex(self._zone, sure=False)
 
     async def start(self, host: str, port: int = 0) -> None:
         """Listen on an IP address; port 0 lets the system choose one that is free for both.
@@ -138,11 +148,11 @@ class EmbeddedDnsServer:
         self.counters.rate_limited += limited
         if limited:
             return self._count(answer_truncated(query))
-        return self._count(answer(query, self._zone, datagram=True))
+        return self._count(answer(query, self._index, datagram=True))
 
     def _answer_message(self, query: bytes) -> bytes:
         self.counters.tcp += 1
-        return self._count(answer(query, self._zone, datagram=False))
+        return self._count(answer(query, self._index, datagram=False))
 
     def _count(self, reply: Reply) -> bytes:
         self.counters.truncated += reply.truncated

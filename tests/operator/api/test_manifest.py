@@ -225,7 +225,7 @@ def test_what_kubectl_prints_is_a_manifest_too() -> None:
 
 def test_what_a_laptop_cannot_use_is_told() -> None:
     spec = tree(
-        publish=[{"embedded": {}}, {"dnsEndpoint": {}}],
+        publish=[{"embedded": {"service": {"type": "NodePort"}}}, {"dnsEndpoint": {}}],
     )
     spec |= {"image": {"tag": "v1"}, "datacenter": "do-ams3", "rollout": {}, "deletion": {}}
     spec["roles"]["relayer"] |= {
@@ -252,6 +252,7 @@ def test_what_a_laptop_cannot_use_is_told() -> None:
         "spec.roles.relayer.template",
         "spec.roles.relayer.members[0].address",
         "spec.roles.relayer.members[2]",
+        "spec.tree.publish[0].embedded.service",
         "spec.tree.publish[1]",
     }
     assert [path for path, _ in not_applicable(found.fleet.spec, "kubernetes")] == [

@@ -172,6 +172,16 @@ def test_a_question_for_anything_gets_one_kind() -> None:
     assert len(response.answer) == 1
 
 
+def test_a_zone_that_may_lack_names_fails_for_those_that_it_does_not_know() -> None:
+    unsure = ZoneIndex(Zone.of(SIGNED, SETTINGS), sure=False)
+    response = ask(f"UNKNOWN.{DOMAIN}", zone=unsure)
+    assert response.rcode() == dns.rcode.SERVFAIL
+    assert not response.flags & dns.flags.AA
+    assert response.authority == []
+    assert texts(ask(LEAF, zone=unsure)) == [RECORDS[LEAF]]
+    assert ask(LEAF, "A", zone=unsure).rcode() == dns.rcode.NOERROR
+
+
 def test_before_there_is_a_tree_the_zone_fails_for_now() -> None:
     empty = ZoneIndex(Zone(SETTINGS, serial=0, texts={}))
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
 
 from statusfleet.api.tree import Sink as SinkSpec
-from statusfleet.kube.kinds import CONFIG_MAP, DNS_ENDPOINT
+from statusfleet.kube.kinds import DNS_ENDPOINT
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.build import SinkBuilder, build_sinks
 from statusfleet.publishers.cluster_dns import ClusterDnsSink
-from statusfleet.publishers.dns_follower import DnsFollower
 from statusfleet.publishers.dnsendpoint import DnsEndpointSink
 from statusfleet.publishers.embedded import EmbeddedDnsServer
 from statusfleet.publishers.objects import Owner
@@ -29,12 +26,9 @@ from statusfleet.publishers.sink import (
     Target,
 )
 from statusfleet.publishers.zonefile import ZoneFileSink
-from statusfleet.store import State, TreeState
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.zone import Zone, ZoneSettings
 from statusnode.crypto.keys import PrivateKey
-from statusnode.discovery.dns import TreeReader
-from statusnode.discovery.resolver import DnsResolver
 from statusnode.records.tree import SignedTree, Tree, TreeError
 from support.kube_objects import FakeObjects
 from support.records import DOMAIN, TREE_KEY, vector_node, vector_tree
@@ -223,205 +217,6 @@ async def test_a_cluster_without_the_kind_is_told(
         await endpoints(objects, dns).root(DOMAIN)
 
 
-# ── the fleet's own servers ──
-
-
-class Memory:
-    """A fleet's memory of its tree."""
-
-    def __init__(self) -> None:
-        self.publication: Publication | None = None
-
-    async def read(self) -> State:
-        return State(tree=TreeState(publication=self.publication))
-
-
-class Followers:
-    """Two DNS servers of a fleet, each following, and the Service's endpoints."""
-
-    def __init__(self, objects: FakeObjects, memory: Memory) -> None:
-        self.objects = objects
-        self.servers = [EmbeddedDnsServer(SETTINGS) for _ in range(2)]
-        self.followers = [
-            DnsFollower(objects, memory, server, "status", "eth") for server in self.servers
-        ]
-        self.tasks: list[asyncio.Task[None]] = []
-
-    async def start(self) -> None:
-        for number, server in enumerate(self.servers):
-            await server.start("127.0.0.1")
-            self._endpoint(number, ready=True)
-        self.tasks = [asyncio.create_task(follower.run()) for follower in self.followers]
-
-    async def stop(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        for server in self.servers:
-            await server.stop()
-
-    def _endpoint(self, number: int, *, ready: bool) -> None:
-        address, port = self.servers[number].address
-        self.objects.put(
-            {
-                "apiVersion": "discovery.k8s.io/v1",
-                "kind": "EndpointSlice",
-                "metadata": {
-                    "name": f"eth-dns-{number}",
-                    "namespace": "status",
-                    "labels": {"kubernetes.io/service-name": "eth-dns"},
-                },
-                "ports": [{"port": port, "protocol": "TCP"}, {"port": port, "protocol": "UDP"}],
-                "endpoints": [
-                    {
-                        "addresses": [address],
-                        "conditions": {"ready": ready},
-                        "targetRef": {"name": f"eth-dns-pod-{number}"},
-                    }
-                ],
-            }
-        )
-
-    async def told(self, problem: str) -> None:
-        """Wait until each says so."""
-        while not all(problem in follower.problem for follower in self.followers):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-    def silence(self, number: int) -> None:
-        self.tasks[number].cancel()
-
-    def unready(self, number: int) -> None:
-        self._endpoint(number, ready=False)
-
-
-@pytest.fixture
-def memory() -> Memory:
-    return Memory()
-
-
-@pytest.fixture
-async def followers(objects: FakeObjects, memory: Memory) -> AsyncIterator[Followers]:
-    result = Followers(objects, memory)
-    await result.start()
-    yield result
-    await result.stop()
-
-
-async def test_all_servers_of_a_fleet_serve_what_is_published(
-    objects: FakeObjects, memory: Memory, followers: Followers
-) -> None:
-    place = ClusterDnsSink(objects, OWNER)
-    memory.publication = Publication(tree_of(range(14), 1))
-    for change in range(2, 6):
-        wish = target(memory.publication)
-        await publish(place, wish)
-        seen = await place.read_back(wish.publication.tree.url)
-        assert [(tree.seq, tree.complaints) for tree in seen] == [(change - 1, ())] * 2
-        assert all(follower.problem == "" for follower in followers.followers)
-        memory.publication = memory.publication.replaced_by(
-            tree_of(range(change, change + 14), change), now=NOW, root_ttl_seconds=60
-        )
-
-
-class EitherServer:
-    """A resolver that asks another of the fleet's servers for each name, as a Service does."""
-
-    def __init__(self, servers: list[EmbeddedDnsServer]) -> None:
-        self._turns = itertools.cycle([DnsResolver(server.address, 20) for server in servers])
-
-    async def texts(self, name: str) -> list[str]:
-        return await next(self._turns).texts(name)
-
-
-async def test_a_reader_of_any_of_the_servers_never_sees_a_missing_entry(
-    objects: FakeObjects, memory: Memory, followers: Followers
-) -> None:
-    place = ClusterDnsSink(objects, OWNER)
-    memory.publication = publication = Publication(tree_of(range(5), 1))
-    await publish(place, target(publication))
-    await place.read_back(publication.tree.url)
-    done = asyncio.Event()
-    walks = 0
-
-    async def walk() -> None:
-        nonlocal walks
-        while not done.is_set():
-            reading = await TreeReader(EitherServer(followers.servers)).read(publication.tree.url)
-            assert reading.problems == ()
-            walks += 1
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(walk())
-        for change in range(2, 27):
-            signed = tree_of(range(change, change + 5), change)
-            publication = publication.replaced_by(signed, now=NOW, root_ttl_seconds=60)
-            memory.publication = publication
-            await publish(place, target(publication))
-        done.set()
-    assert walks > 0
-
-
-async def test_no_server_serves_a_new_root_before_all_have_its_entries(
-    objects: FakeObjects, memory: Memory, followers: Followers
-) -> None:
-    place = ClusterDnsSink(objects, OWNER, patience_seconds=0.5)
-    memory.publication = Publication(tree_of(range(3), 1))
-    await publish(place, target(memory.publication))
-    await place.read_back(memory.publication.tree.url)
-    followers.silence(1)
-    await asyncio.sleep(0)
-    memory.publication = memory.publication.replaced_by(
-        tree_of(range(5), 2), now=NOW, root_ttl_seconds=60
-    )
-    wish = target(memory.publication)
-    with pytest.raises(LaggingError, match=r"eth-dns-pod-1 .* does not have"):
-        await place.prepare(wish)
-    assert await place.root(DOMAIN) != wish.root
-    # It is not in sync, so its pod is unready, and the Service sends it no queries.
-    followers.unready(1)
-    await publish(place, wish)
-    (seen,) = await place.read_back(wish.publication.tree.url)
-    assert (seen.seq, seen.complaints) == (2, ())
-
-
-async def test_a_root_without_all_its_entries_is_not_served(
-    objects: FakeObjects, memory: Memory, followers: Followers
-) -> None:
-    place = ClusterDnsSink(objects, OWNER, patience_seconds=5)
-    memory.publication = Publication(tree_of(range(3), 1))
-    first = target(memory.publication)
-    await publish(place, first)
-    await place.read_back(first.publication.tree.url)
-    await place.move(target(Publication(tree_of(range(9), 2))), first.root)
-    await followers.told("cannot be served")
-    with pytest.raises(TreeError, match="does not serve the new root yet"):
-        await ClusterDnsSink(objects, OWNER, patience_seconds=0.2).read_back(
-            first.publication.tree.url
-        )
-
-
-async def test_where_nothing_is_published_a_server_is_not_in_sync(
-    objects: FakeObjects, memory: Memory, followers: Followers
-) -> None:
-    place = ClusterDnsSink(objects, OWNER)
-    await followers.told("nothing is published")
-    memory.publication = Publication(tree_of(range(3), 1))
-    wish = target(memory.publication)
-    await publish(place, wish)
-    await place.read_back(wish.publication.tree.url)
-    foreign = Tree.build([]).sign(PrivateKey(b"\x07" * 32), DOMAIN, 1)
-    with pytest.raises(ForeignTreeError):
-        await place.withdraw(target(Publication(foreign)))
-    await place.withdraw(wish)
-    assert ("ConfigMap", "status", "eth-dns") not in objects.objects
-    await place.withdraw(wish)
-
-
-async def test_a_fleet_none_of_whose_servers_is_ready_waits(objects: FakeObjects) -> None:
-    with pytest.raises(LaggingError, match="see Deployment eth-dns"):
-        await ClusterDnsSink(objects, OWNER).prepare(target(Publication(vector_tree(3))))
-
-
 # ── from the spec ──
 
 PUBLISH = [
@@ -464,16 +259,3 @@ async def test_a_sink_whose_secret_is_missing_or_wrong_says_so_and_the_others_st
     with pytest.raises(SinkError, match="no base64") as caught:
         await wrong[3].prepare(target(Publication(vector_tree(1))))
     assert "no base64!" not in str(caught.value)
-
-
-async def test_other_settings_of_the_zone_reach_the_servers(
-    objects: FakeObjects, memory: Memory, followers: Followers
-) -> None:
-    place = ClusterDnsSink(objects, OWNER)
-    memory.publication = Publication(tree_of(range(3), 1))
-    wish = target(memory.publication)
-    await publish(place, wish)
-    await publish(place, replace(wish, settings=replace(SETTINGS, minimum_seconds=5)))
-    found = await objects.find(CONFIG_MAP, "status", "eth-dns")
-    assert found is not None
-    assert '"minimum_seconds": 5' in found["data"]["settings.json"]

@@ -1,17 +1,22 @@
 """The fleet's own DNS servers: their Deployment, their Service, and what lets them read. Pure.
 
 They may read ConfigMaps of their namespace, where the tree is kept, and nothing else: no Secret,
-and nothing may be written. They hold no key and no volume, so any of them may go at any time.
+and nothing may be written. They may not list them either: shards of a large tree have names that
+nobody knows beforehand, so a server may get any that it can name. They hold no key and no volume,
+so any of them may go at any time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from statusfleet.api.spec import Image
+from statusfleet.api.tree import DNSService
 from statusfleet.kube.kinds import (
     DEPLOYMENT,
     NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
     ROLE,
     ROLE_BINDING,
     SERVICE,
@@ -31,26 +36,33 @@ _HEALTH_PORT: Final = 8081
 _PROTOCOLS: Final = ("UDP", "TCP")
 
 
-def dns_objects(owner: Owner, image: Image, own_image: str) -> list[JsonDict]:
+def dns_objects(
+    owner: Owner, image: Image, own_image: str, wish: DNSService | None = None
+) -> list[JsonDict]:
     """Return what the servers are made of, in the order in which it is needed."""
     return [
         _service_account(owner),
         _role(owner),
         _role_binding(owner),
         _network_policy(owner),
-        _service(owner),
+        _budget(owner),
+        _service(owner, wish or DNSService()),
         _deployment(owner, image, own_image),
     ]
 
 
 def dns_names(owner: Owner) -> list[tuple[Kind, str]]:
     """Return what has to go where the fleet serves no tree itself."""
-    kinds = (DEPLOYMENT, SERVICE, NETWORK_POLICY, ROLE_BINDING, ROLE, SERVICE_ACCOUNT)
+    kinds = (
+        *(DEPLOYMENT, SERVICE, POD_DISRUPTION_BUDGET),
+        *(NETWORK_POLICY, ROLE_BINDING, ROLE, SERVICE_ACCOUNT),
+    )
     return [(kind, dns_object(owner.name)) for kind in kinds]
 
 
-def _body(owner: Owner, kind: Kind) -> JsonDict:
-    return owner.body(kind, dns_object(owner.name), fleet_labels(owner.name, part=DNS))
+def _body(owner: Owner, kind: Kind, annotations: Mapping[str, str] | None = None) -> JsonDict:
+    labels = fleet_labels(owner.name, part=DNS)
+    return owner.body(kind, dns_object(owner.name), labels, annotations=annotations)
 
 
 def _selector(owner: Owner) -> dict[str, str]:
@@ -62,9 +74,18 @@ def _service_account(owner: Owner) -> JsonDict:
 
 
 def _role(owner: Owner) -> JsonDict:
-    # Shards of a large tree have names that nobody knows beforehand.
-    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}
-    return {**_body(owner, ROLE), "rules": [rule]}
+    return {
+        **_body(owner, ROLE),
+        "rules": [
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]},
+            {
+                "apiGroups": [""],
+                "resources": ["configmaps"],
+                "verbs": ["list", "watch"],
+                "resourceNames": [dns_object(owner.name)],
+            },
+        ],
+    }
 
 
 def _role_binding(owner: Owner) -> JsonDict:
@@ -86,15 +107,26 @@ def _network_policy(owner: Owner) -> JsonDict:
     }
 
 
-def _service(owner: Owner) -> JsonDict:
+def _budget(owner: Owner) -> JsonDict:
+    spec = {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": _selector(owner)},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
+    return {**_body(owner, POD_DISRUPTION_BUDGET), "spec": spec}
+
+
+def _service(owner: Owner, wish: DNSService) -> JsonDict:
     ports = [
         {"name": f"dns-{p.lower()}", "protocol": p, "port": 53, "targetPort": _PORT}
         for p in _PROTOCOLS
     ]
-    return {
-        **_body(owner, SERVICE),
-        "spec": {"type": "ClusterIP", "selector": _selector(owner), "ports": ports},
-    }
+    spec: JsonDict = {"type": wish.type, "selector": _selector(owner), "ports": ports}
+    if wish.type == "LoadBalancer":
+        # A balancer asks which nodes have a server. So clients keep their addresses, by which
+        # answers over UDP are limited.
+        spec["externalTrafficPolicy"] = "Local"
+    return {**_body(owner, SERVICE, wish.annotations), "spec": spec}
 
 
 def _deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:

@@ -246,7 +246,9 @@ class KubernetesWorld:
         """Run the fleet's own DNS servers, or none."""
         assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
         if wanted:
-            for body in dns_objects(self._owner, self._fleet.spec.image, self._image):
+            spec = self._fleet.spec
+            service = spec.tree.served_by if spec.tree is not None else None
+            for body in dns_objects(self._owner, spec.image, self._image, service):
                 await self._ensure(body)
             return
         for kind, name in dns_names(self._owner):
