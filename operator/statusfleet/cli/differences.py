@@ -2,21 +2,19 @@
 
 The plan of the manifest is made as `up` makes it, with the keys and ports that the folder holds;
 where it has none, with throwaway ones, so that the effects on the other members show. Then it is
-held against the configurations that members were last given. Values are never told, only which
-setting moves, since some are secret.
+held against the configurations that members were last given.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from pydantic import JsonValue
 
 from statusfleet.api import Manifest
+from statusfleet.cli.effects import Difference, Effect, changed_settings
 from statusfleet.plan import (
     Member,
     MemberId,
@@ -30,32 +28,11 @@ from statusfleet.store import FolderReader, State, files
 from statusfleet.store.keys import read_key
 from statusfleet.worlds.processes.seats import override, seat_of
 from statusfleet.worlds.processes.world import CONFIG_NAME
-from statusnode.config.changes import LIVE_PATHS
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.tree import SignedTree
 
 _LARGEST_CONFIG: Final = 64 * 1024 * 1024
-_MOST_NAMED: Final = 8
 _UNKNOWN_PORT: Final = 1  # stands for one that will be chosen
-
-
-class Effect(StrEnum):
-    """What happens to a part of the fleet."""
-
-    START = "start"
-    STOP = "stop"
-    RESTART = "restart"
-    RELOAD = "reload"
-    PUBLISH = "publish"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing that `up` would do, and why."""
-
-    effect: Effect
-    what: str
-    why: str
 
 
 def differences(manifest: Manifest, folder: FolderReader) -> list[Difference]:
@@ -117,28 +94,9 @@ def _member(member: Member, present: Mapping[str, Mapping[str, JsonValue]]) -> I
     if member.name not in present:
         yield Difference(Effect.START, member.name, "it is new")
         return
-    changed = [".".join(path) for path in _changed(present[member.name], member.whole_config, ())]
-    if not changed:
-        return
-    restart = [path for path in changed if path not in LIVE_PATHS]
-    shown = restart or changed
-    names = ", ".join(shown[:_MOST_NAMED])
-    more = f" and {len(shown) - _MOST_NAMED} more" if len(shown) > _MOST_NAMED else ""
-    effect = Effect.RESTART if restart else Effect.RELOAD
-    yield Difference(effect, member.name, f"changes {names}{more}")
-
-
-def _changed(
-    before: JsonValue | Mapping[str, JsonValue],
-    after: JsonValue | Mapping[str, JsonValue],
-    path: tuple[str, ...],
-) -> Iterator[tuple[str, ...]]:
-    """Yield the path of each setting that differs, objects looked into."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in sorted({*before, *after}):
-            yield from _changed(before.get(key), after.get(key), (*path, key))
-    elif before != after:
-        yield path
+    changed = changed_settings(present[member.name], member.whole_config)
+    if changed.effect is not None:
+        yield Difference(changed.effect, member.name, changed.why)
 
 
 def _tree(plan: Plan, published: SignedTree | None) -> Iterator[Difference]:

@@ -24,6 +24,8 @@ _PAGE: Final = 500
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
+_ALL: Final = "All"
+"""Every stage of a request is gone through but the last, that keeps it (`dryRun`)."""
 _WATCH_SECONDS: Final = 290
 _WATCH_GRACE_SECONDS: Final = 30.0
 
@@ -170,17 +172,25 @@ class KubeClient:
                 return
             query["continue"] = token
 
-    async def apply(self, body: Body, *, force: bool = False, dry_run: bool = False) -> JsonDict:
+    async def apply(
+        self,
+        body: Body,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+        field_manager: str = FIELD_MANAGER,
+    ) -> JsonDict:
         """Have the server merge `body` into the object, or make it (server-side apply).
 
-        Fields that an earlier `apply` set and `body` lacks go away. What others set is left alone:
-        to set it as well is a conflict, unless `force` takes it over.
+        Fields that an earlier `apply` by `field_manager` set and `body` lacks go away. What others
+        set is left alone: to set it as well is a conflict, unless `force` takes it over. With
+        `dry_run` the answer is what would be, and nothing is kept.
 
         Raises:
             FieldConflictError: somebody else holds fields; it names them with their holders.
             ConflictError: `metadata.uid` or `resourceVersion` are given and are others.
         """
-        return await self._apply(body, "", force=force, dry_run=dry_run)
+        return await self._apply(body, "", field_manager, force=force, dry_run=dry_run)
 
     async def patch_status(
         self, kind: Kind, namespace: str, name: str, status: Body, *, resource_version: str = ""
@@ -196,7 +206,7 @@ class KubeClient:
             "status": status,
         }
         # Nobody else has a say in our status, so whoever set a field of it loses it.
-        return await self._apply(body, "status", force=True)
+        return await self._apply(body, "status", FIELD_MANAGER, force=True)
 
     async def create(self, body: Body) -> JsonDict:
         """Make an object; raises AlreadyExistsError."""
@@ -229,12 +239,13 @@ class KubeClient:
         patch: Body,
         *,
         subresource: str = "",
+        dry_run: bool = False,
         field_manager: str = FIELD_MANAGER,
     ) -> JsonDict:
         """Merge `patch` into an object; None removes a field, a list replaces the whole list.
 
         A `metadata.resourceVersion` or `uid` in the patch must be the object's. `field_manager` is
-        the name by which what is set is remembered.
+        the name by which what is set is remembered; `dry_run` as with `apply`.
 
         Raises:
             NotFoundError: there is no such object.
@@ -245,7 +256,7 @@ class KubeClient:
             "PATCH",
             kind.path(namespace, name, subresource),
             body=patch,
-            query={"fieldManager": field_manager},
+            query={"fieldManager": field_manager, "dryRun": _ALL if dry_run else ""},
             content_type=_MERGE,
         )
 
@@ -347,13 +358,19 @@ class KubeClient:
         return str(answer.get("gitVersion", ""))
 
     async def _apply(
-        self, body: Body, subresource: str, *, force: bool, dry_run: bool = False
+        self,
+        body: Body,
+        subresource: str,
+        field_manager: str,
+        *,
+        force: bool,
+        dry_run: bool = False,
     ) -> JsonDict:
         kind, namespace, name = _identity(body)
         query = {
-            "fieldManager": FIELD_MANAGER,
+            "fieldManager": field_manager,
             "force": "true" if force else "",
-            "dryRun": "All" if dry_run else "",
+            "dryRun": _ALL if dry_run else "",
         }
         return await self._send(
             _what("apply", kind, namespace, name, subresource),

@@ -98,10 +98,17 @@ async def connected(place: Place) -> AsyncIterator[Remote]:
         yield Remote(client, place.namespace or client.namespace, place.name)
 
 
-def run(place: Place, work: Callable[[Remote], Awaitable[Result]]) -> Result:
+def run(
+    place: Place,
+    work: Callable[[Remote], Awaitable[Result]],
+    *,
+    failed: int = 1,
+    interrupted: int = 0,
+) -> Result:
     """Do a command's work on a fleet and return what came of it.
 
-    What goes wrong is a line on standard error and the exit code 1; Ctrl-C is an end like any.
+    What goes wrong is a line on standard error and the exit code `failed`; Ctrl-C ends with
+    `interrupted`, for most commands an end like any.
     """
     from statusfleet.kube import KubeError
     from statusfleet.store import StoreError
@@ -114,9 +121,9 @@ def run(place: Place, work: Callable[[Remote], Awaitable[Result]]) -> Result:
         return asyncio.run(whole())
     except (CommandError, KubeError, StoreError) as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(failed) from error
     except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+        raise typer.Exit(interrupted) from None
 
 
 def parse(body: JsonDict) -> StatusFleet:

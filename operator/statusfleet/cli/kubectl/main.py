@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from statusfleet.cli.kubectl.changes import pause, restart, resume
+from statusfleet.cli.kubectl.diff import diff
 from statusfleet.cli.kubectl.logs import logs
 from statusfleet.cli.kubectl.nodes import nodes
 from statusfleet.cli.kubectl.status import status
@@ -45,6 +46,7 @@ app.command()(status)
 app.command()(tree)
 app.command()(logs)
 app.command()(nodes)
+app.command()(diff)
 app.command()(restart)
 app.command()(pause)
 app.command()(resume)
