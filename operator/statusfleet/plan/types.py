@@ -115,6 +115,9 @@ class ObservedMember:
     published: bool = False
     version: str = ""
     message: str = ""
+    """What keeps it from working, in words; "" while nothing is known to, as while it starts."""
+    address_problem: str = ""
+    """Why it has no address for everybody, which it does not need for its work."""
 
 
 @dataclass(frozen=True, slots=True)

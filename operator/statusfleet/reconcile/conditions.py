@@ -104,7 +104,7 @@ class Situation:
         """The members without an address that could be published, each with the reason."""
         members = self.observation.members
         return {
-            waiting.id.name: members[waiting.id.name].message or waiting.message
+            waiting.id.name: members[waiting.id.name].address_problem or waiting.message
             for waiting in self.plan.waiting
             if waiting.lacks == "address"
         }

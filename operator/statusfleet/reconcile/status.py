@@ -152,7 +152,7 @@ def _members(fleet: StatusFleet, report: Report) -> Iterable[MemberStatus]:
     waiting = {w.id.name: w.message for w in report.plan.waiting}
     for member in desired_members(fleet.spec)[:MAX_MEMBERS]:
         observed = report.observation.members.get(member.name, ObservedMember(member))
-        message = observed.message or waiting.get(member.name, "")
+        message = observed.message or observed.address_problem or waiting.get(member.name, "")
         yield _member(member, observed, report.plan, report.tree, message)
 
 

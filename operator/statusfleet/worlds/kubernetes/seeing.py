@@ -19,6 +19,7 @@ from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
 
 _MANY_RESTARTS: Final = 3
+_NO_POD_SECONDS: Final = 30.0
 
 
 def seat(choice: Choice) -> Seat:
@@ -64,9 +65,11 @@ def observed_member(
     node: NodeRecord | None,
     record: Record | None,
     down_since: float,
+    missing: str = "",
 ) -> ObservedMember:
     """Return what the plan is told; `down_since` counts where there is no pod to ask, or one that
     was ready until it was told to end: what it says of itself then is since when it was ready.
+    `missing` is what to say where there is no pod (`no_pod`).
     """
     ready = pod is not None and pod.ready and not pod.deleting
     ending = pod is not None and pod.ready and pod.deleting
@@ -89,14 +92,23 @@ def observed_member(
         pinned_startup=choice.pin.startup,
         update_pending=choice.newer,
         version=pod.image if pod is not None else "",
-        message=advertised.problem if ready else _problem(pod, node) or advertised.problem,
+        message="" if ready else _problem(pod, node, missing),
+        address_problem=advertised.problem,
     )
 
 
-def _problem(pod: PodRecord | None, node: NodeRecord | None) -> str:
+def no_pod(stateful_set: str, seconds: float) -> str:
+    """Return what to say of a member that has had no pod for so long; "" while that is usual."""
+    if seconds < _NO_POD_SECONDS:
+        return ""
+    # Only Events say what keeps a controller from making one, and they are not read here.
+    return f"no pod is made for it: see kubectl describe statefulset {stateful_set}"
+
+
+def _problem(pod: PodRecord | None, node: NodeRecord | None, missing: str) -> str:
     """Say why a member is not ready, and what to do where somebody can; "" while it starts."""
     if pod is None:
-        return ""
+        return missing
     if node is not None and not node.ready and not node.out_of_service:
         return (
             f"its node {node.name} does not answer, and its pod stays there until the node is "

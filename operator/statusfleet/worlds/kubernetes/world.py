@@ -49,7 +49,12 @@ from statusfleet.worlds.kubernetes.pin import Choice, choose_pin, role_of
 from statusfleet.worlds.kubernetes.poddisruptionbudget import pod_disruption_budget
 from statusfleet.worlds.kubernetes.records import PodRecord, ServiceRecord, Snapshot
 from statusfleet.worlds.kubernetes.secret import member_secret, secret_name
-from statusfleet.worlds.kubernetes.seeing import leftovers, observed_member, pods_by_member
+from statusfleet.worlds.kubernetes.seeing import (
+    leftovers,
+    no_pod,
+    observed_member,
+    pods_by_member,
+)
 from statusfleet.worlds.kubernetes.service import service
 from statusfleet.worlds.kubernetes.serviceaccount import service_account
 from statusfleet.worlds.kubernetes.statefulset import stateful_set
@@ -173,6 +178,7 @@ class KubernetesWorld:
         seen = Seen(service_record, node, self._names.found, previous, last_port)
         if pod is not None and not pod.deleting:
             self._down[member.name] = self._now()
+        down_since = self._down.setdefault(member.name, self._now())
         return observed_member(
             member,
             key=key,
@@ -182,7 +188,8 @@ class KubernetesWorld:
             pod=pod,
             node=node,
             record=record,
-            down_since=self._down.setdefault(member.name, self._now()),
+            down_since=down_since,
+            missing=no_pod(self._owner.stateful_set(member), self._now() - down_since),
         )
 
     async def _services(

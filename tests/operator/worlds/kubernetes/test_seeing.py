@@ -17,7 +17,12 @@ from statusfleet.worlds.kubernetes.records import (
     Snapshot,
     StatefulSetRecord,
 )
-from statusfleet.worlds.kubernetes.seeing import leftovers, observed_member, pods_by_member
+from statusfleet.worlds.kubernetes.seeing import (
+    leftovers,
+    no_pod,
+    observed_member,
+    pods_by_member,
+)
 from support.fleet_observations import fleet, key_of
 
 MEMBER = MemberId("relayer", 0)
@@ -40,6 +45,7 @@ def observed(
         node=node,
         record=None,
         down_since=10.0,
+        missing="no pod is made",
     )
 
 
@@ -96,8 +102,17 @@ def test_an_unready_member_says_why(pod: PodRecord, node: NodeRecord, words: str
     assert words in message if words else message == ""
 
 
-def test_a_ready_member_without_an_address_says_that() -> None:
-    assert observed(POD, NODE, Chosen(None, problem="no address")).message == "no address"
+def test_an_address_is_nothing_that_a_member_lacks_for_its_work() -> None:
+    for pod in (POD, replace(POD, ready=False)):
+        member = observed(pod, NODE, Chosen(None, problem="no address"))
+        assert (member.message, member.address_problem) == ("", "no address")
+
+
+def test_a_member_for_which_no_pod_is_made_says_where_the_reason_stands() -> None:
+    assert no_pod("eth-dev-relayer-0", 5.0) == ""
+    assert "kubectl describe statefulset eth-dev-relayer-0" in no_pod("eth-dev-relayer-0", 60.0)
+    assert observed(None).message == "no pod is made"
+    assert observed(POD).message == ""
 
 
 def test_what_is_not_wanted_any_more_is_left_over_until_it_goes() -> None:
