@@ -13,7 +13,7 @@ from typing import Any
 from statusfleet.plan import CanaryVerdict
 from statusfleet.reconcile.conditions import Finding, missing
 from statusfleet.reconcile.fleet import Report
-from statusfleet.worlds.processes.canary import LegDetail
+from statusfleet.worlds.canary import LegDetail
 from statusfleet.worlds.processes.world import Detail
 
 JsonObject = dict[str, Any]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import JsonValue
@@ -16,6 +17,16 @@ from statusfleet.plan import CanaryVerdict
 from statusfleet.worlds.protocol import CanaryWish
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enode import Enode
+
+
+@dataclass(frozen=True, slots=True)
+class LegDetail:
+    """One part of the last run: through which member, how long it took or why it failed."""
+
+    leg: str
+    member: str
+    latency_ms: float | None
+    error: str
 
 
 def canary_settings(wish: CanaryWish, key: PrivateKey | str) -> dict[str, JsonValue]:
@@ -45,6 +56,17 @@ def read_verdict(line: str | bytes) -> tuple[CanaryVerdict, Mapping[str, Any]] |
     except (ValueError, TypeError, KeyError):
         return None
     return verdict, found
+
+
+def legs_of(said: Mapping[str, Any]) -> tuple[LegDetail, ...]:
+    """Return what a verdict says of each leg; nothing where its lines have another shape."""
+    try:
+        return tuple(
+            LegDetail(leg["leg"], leg["member"], leg["latencyMs"], leg["error"] or "")
+            for leg in said["legs"]
+        )
+    except (TypeError, KeyError):
+        return ()
 
 
 def _targets(members: tuple[tuple[str, Enode], ...]) -> list[JsonValue]:

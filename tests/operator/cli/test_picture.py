@@ -16,7 +16,7 @@ from statusfleet.cli.snapshot import Snapshot, SnapshotWriter, read
 from statusfleet.cli.table import fleet_table, short_enode
 from statusfleet.plan import CanaryVerdict
 from statusfleet.reconcile.fleet import Report
-from statusfleet.worlds.processes.canary import LegDetail
+from statusfleet.worlds.canary import LegDetail
 from statusfleet.worlds.processes.world import Detail
 from support.fleet_fakes import Stage, manifest, with_relayers
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from statusfleet.cli.kubectl.canary import canary
 from statusfleet.cli.kubectl.changes import pause, restart, resume
 from statusfleet.cli.kubectl.diff import diff
 from statusfleet.cli.kubectl.logs import logs
@@ -47,6 +48,7 @@ app.command()(tree)
 app.command()(logs)
 app.command()(nodes)
 app.command()(diff)
+app.command()(canary)
 app.command()(restart)
 app.command()(pause)
 app.command()(resume)

@@ -45,7 +45,7 @@ def nodes(
     """
     from statusfleet.cli.kubectl.directory import write
 
-    fleet, found = run(Place(name, namespace, kubeconfig, context), _read)
+    fleet, found = run(Place(name, namespace, kubeconfig, context), read_nodes)
     missing = [node.name for node in found if not node.enode]
     if missing:
         typer.echo(f"without an address yet: {', '.join(missing)}", err=True)
@@ -60,7 +60,14 @@ def nodes(
         typer.echo(text)
 
 
-async def _read(remote: Remote) -> tuple[StatusFleet, tuple[Node, ...]]:
+async def read_nodes(remote: Remote) -> tuple[StatusFleet, tuple[Node, ...]]:
+    """Return a fleet and all its nodes.
+
+    Raises:
+        CommandError: there is no such fleet, or it cannot be understood.
+        KubeError: the cluster does not answer.
+        StoreError: what the operator keeps cannot be understood.
+    """
     from statusfleet.cli.kubectl.directory import nodes_of
     from statusfleet.plan import desired_members
 

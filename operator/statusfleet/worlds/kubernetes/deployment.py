@@ -1,7 +1,8 @@
-"""The Deployment of a fleet's canary. Pure."""
+"""The Deployment of a fleet's canary, and the pod that any run of it needs. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from statusfleet.api.spec import Image
@@ -21,6 +22,28 @@ def canary_deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
     """Return the canary: a pod that reads its Secret again before each run."""
     name = owner.child(CANARY)
     body = owner.body(DEPLOYMENT, name, owner.canary_labels)
+    files = [(secret_name(name), CANARY_KEY), (canary_object(owner.name), NODE_KEY)]
+    body["spec"] = {
+        "replicas": 1,
+        "revisionHistoryLimit": 1,
+        "selector": {"matchLabels": owner.canary_selector},
+        # Two canaries with one key would push each other out of the members' peer lists.
+        "strategy": {"type": "Recreate"},
+        "template": {
+            "metadata": {"labels": owner.canary_labels},
+            "spec": canary_pod(owner, image, own_image, files),
+        },
+    }
+    return body
+
+
+def canary_pod(
+    owner: Owner, image: Image, own_image: str, files: Sequence[tuple[str, str]]
+) -> JsonDict:
+    """Return the spec of a pod that runs the canary; `files` are Secrets with the key of each.
+
+    One of the keys is `CANARY_KEY`, by which the program finds what it is told.
+    """
     spec: JsonDict = {
         "automountServiceAccountToken": False,
         "containers": [
@@ -51,10 +74,7 @@ def canary_deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
                 "name": "settings",
                 "projected": {
                     "defaultMode": 0o440,
-                    "sources": [
-                        _file(secret_name(name), CANARY_KEY),
-                        _file(canary_object(owner.name), NODE_KEY),
-                    ],
+                    "sources": [_file(secret, key) for secret, key in files],
                 },
             },
             {"name": "tmp", "emptyDir": {}},
@@ -62,15 +82,7 @@ def canary_deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
     }
     if image.pull_secrets:
         spec["imagePullSecrets"] = [{"name": secret} for secret in image.pull_secrets]
-    body["spec"] = {
-        "replicas": 1,
-        "revisionHistoryLimit": 1,
-        "selector": {"matchLabels": owner.canary_selector},
-        # Two canaries with one key would push each other out of the members' peer lists.
-        "strategy": {"type": "Recreate"},
-        "template": {"metadata": {"labels": owner.canary_labels}, "spec": spec},
-    }
-    return body
+    return spec
 
 
 def _file(secret: str, key: str) -> JsonDict:

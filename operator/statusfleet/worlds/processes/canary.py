@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from statusfleet.plan import CanaryVerdict
 from statusfleet.store import FolderStore
-from statusfleet.worlds.canary import canary_settings, read_verdict
+from statusfleet.worlds.canary import LegDetail, canary_settings, legs_of, read_verdict
 from statusfleet.worlds.processes.child import Program
 from statusfleet.worlds.processes.confidential import write_if_changed
 from statusfleet.worlds.processes.supervisor import Phase, Supervisor
@@ -19,16 +18,6 @@ from statusnode.crypto.keys import PrivateKey
 
 NAME: Final = "canary"
 _MODULE: Final = "statusfleet.canary"
-
-
-@dataclass(frozen=True, slots=True)
-class LegDetail:
-    """One part of the last run: through which member, how long it took or why it failed."""
-
-    leg: str
-    member: str
-    latency_ms: float | None
-    error: str
 
 
 class CanaryRunner:
@@ -81,16 +70,5 @@ class CanaryRunner:
         found = read_verdict(line)
         if found is not None:
             self._verdict, said = found
-            self.legs = _legs(said)
+            self.legs = legs_of(said)
             self._changed()
-
-
-def _legs(said: Mapping[str, Any]) -> tuple[LegDetail, ...]:
-    """Return what a verdict says of each leg; nothing where its lines have another shape."""
-    try:
-        return tuple(
-            LegDetail(leg["leg"], leg["member"], leg["latencyMs"], leg["error"] or "")
-            for leg in said["legs"]
-        )
-    except (TypeError, KeyError):
-        return ()

@@ -28,9 +28,10 @@ from statusfleet.plan import (
     desired_members,
 )
 from statusfleet.store import FolderStore
+from statusfleet.worlds.canary import LegDetail
 from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.processes import logfile
-from statusfleet.worlds.processes.canary import NAME, CanaryRunner, LegDetail
+from statusfleet.worlds.processes.canary import NAME, CanaryRunner
 from statusfleet.worlds.processes.child import Program, start
 from statusfleet.worlds.processes.confidential import write_if_changed
 from statusfleet.worlds.processes.monitor import Monitor, Watched
