@@ -28,12 +28,6 @@ MAILSERVER_TOPIC: Final = "whispermail"
 _MAILSERVER_PASSWORD: Final = "status-offline-inbox"  # noqa: S105 - public: the protocol's own
 _UINT64: Final = 2**64
 
-_UPSTREAM_URLS: Final = {
-    1: "https://mainnet.infura.io/nKmXgiFgc2KqtoQ8BCGJ",
-    3: "https://ropsten.infura.io/nKmXgiFgc2KqtoQ8BCGJ",
-    4: "https://rinkeby.infura.io/nKmXgiFgc2KqtoQ8BCGJ",
-    5: "http://goerli.blockscout.com/",
-}
 # Topics of light servers: "LES2@" and the first eight bytes of the network's genesis hash.
 _LES_TOPICS: Final = {
     1: "LES2@d4e56740f876aef8",
@@ -121,7 +115,6 @@ def _defaults(data_dir: str, network_id: int) -> gojson.Document:
     document["NetworkId"] = network_id
     document["DataDir"] = data_dir
     document["ShhextConfig"]["BackupDisabledDataDir"] = data_dir
-    document["UpstreamConfig"]["URL"] = _UPSTREAM_URLS.get(network_id, "")
     if data_dir:
         # Derived once, from the flag alone: a file that moves DataDir does not move these.
         document["KeyStoreDir"] = _join(data_dir, "keystore")

@@ -174,7 +174,10 @@ def test_a_negative_network_wraps_as_in_go() -> None:
         ({"Rendezvous": True}, "ClusterConfig.RendezvousNodes", "is empty"),
         ({"UpstreamConfig": {"Enabled": True, "URL": "a"}}, "UpstreamConfig.URL", "absolute URL"),
         (
-            {"UpstreamConfig": {"Enabled": True}, "LightEthConfig": {"Enabled": True}},
+            {
+                "UpstreamConfig": {"Enabled": True, "URL": "http://a.example"},
+                "LightEthConfig": {"Enabled": True},
+            },
             "UpstreamConfig.Enabled",
             "exclude each other",
         ),
