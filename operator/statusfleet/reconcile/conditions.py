@@ -173,8 +173,12 @@ def _reachable(situation: Situation) -> Finding:
     if reach.problems:
         text = f"dialed from {reach.vantage}: {name_some(reach.problems)}"
         return Finding(kind, "False", Reason.NOT_REACHED, text)
-    if reach.pending or not any(map(situation.ready, (m.name for m in situation.plan.members))):
-        return Finding(kind, "Unknown", Reason.NOT_DIALED_YET, "no member has been dialed yet")
+    dialed = [m for m in situation.plan.members if m.enode is not None and situation.ready(m.name)]
+    if reach.pending or not dialed:
+        text = f"not dialed yet: {', '.join(reach.pending[:MOST_NAMED])}"
+        if not reach.pending:
+            text = "no member is ready and has an address"
+        return Finding(kind, "Unknown", Reason.NOT_DIALED_YET, text)
     return Finding(kind, "True", Reason.REACHED, f"dialed from {reach.vantage}")
 
 

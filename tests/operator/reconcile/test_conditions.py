@@ -1,0 +1,69 @@
+"""What conditions say of what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from statusfleet.api.status import ConditionType
+from statusfleet.plan import Observation, make_plan
+from statusfleet.reconcile.conditions import Finding, Reach, Situation, conditions
+from statusfleet.reconcile.reasons import Reason
+from support.fleet_observations import fleet, observe
+
+FLEET = fleet({"roles": {"relayer": {"replicas": 2}}})
+
+
+def observation(*, ready: bool = True, addresses: bool = True) -> Observation:
+    seen = observe(FLEET)
+    members = {
+        name: replace(
+            member, ready=ready, advertised=member.advertised if addresses else None, record=None
+        )
+        for name, member in seen.members.items()
+    }
+    return replace(seen, members=members)
+
+
+def reachable(seen: Observation, reach: Reach) -> Finding:
+    situation = Situation(make_plan(FLEET, seen), seen, None, reach=reach)
+    return next(f for f in conditions(situation) if f.type == ConditionType.REACHABLE)
+
+
+@pytest.mark.parametrize(
+    ("seen", "reach", "expected", "words"),
+    [
+        (observation(), Reach("here"), ("True", Reason.REACHED), "dialed from here"),
+        (
+            observation(),
+            Reach("here", pending=("relayer-1",)),
+            ("Unknown", Reason.NOT_DIALED_YET),
+            "relayer-1",
+        ),
+        (
+            observation(ready=False),
+            Reach("here"),
+            ("Unknown", Reason.NOT_DIALED_YET),
+            "no member is ready and has an address",
+        ),
+        (
+            observation(addresses=False),
+            Reach("here"),
+            ("Unknown", Reason.NOT_DIALED_YET),
+            "no member is ready and has an address",
+        ),
+        (
+            observation(),
+            Reach("here", {"relayer-0": "no connection"}),
+            ("False", Reason.NOT_REACHED),
+            "dialed from here: relayer-0: no connection",
+        ),
+    ],
+)
+def test_only_members_that_were_dialed_count_as_reached(
+    seen: Observation, reach: Reach, expected: tuple[str, Reason], words: str
+) -> None:
+    found = reachable(seen, reach)
+    assert (found.status, found.reason) == expected
+    assert words in found.message
