@@ -101,6 +101,25 @@ async def test_a_field_that_a_user_holds_is_left_alone_and_told_of(stage: Stage)
     assert found["spec"]["externalTrafficPolicy"] == "Cluster"
 
 
+async def test_what_a_user_did_while_no_operator_ran_is_seen_by_the_next(stage: Stage) -> None:
+    fleet = stage.fleet(spec(relayers=1))
+    await stage.grown(fleet)
+    name = "eth-dev-relayer-0"
+    taken = {"spec": {"externalTrafficPolicy": "Cluster"}}
+    await stage.client.patch(SERVICE, stage.namespace, name, taken, field_manager="kubectl-edit")
+    bare = {"metadata": {"labels": {"app.kubernetes.io/component": None}}}
+    await stage.client.patch(STATEFUL_SET, stage.namespace, name, bare)
+    await stage.restart_operator()
+    stage.writes = 0
+    for _ in range(3):
+        _, observation = await stage.turn(fleet)
+    assert stage.writes == 2
+    told = observation.problems[f"Service {name}"]
+    assert "externalTrafficPolicy is held by kubectl-edit" in told
+    found = await stage.client.get(STATEFUL_SET, stage.namespace, name)
+    assert found["metadata"]["labels"]["app.kubernetes.io/component"] == "relayer"
+
+
 async def test_a_change_restarts_nobody_until_somebody_says_so(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

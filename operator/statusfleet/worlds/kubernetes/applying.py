@@ -2,8 +2,7 @@
 
 An object bears the digest of what was last applied to it (`statusfleet.io/intent`). It is applied
 anew when the digest of the present wish is another, when it is gone, or when somebody has taken a
-field of ours since (the names of the fields that are ours, from its managed fields, have changed).
-What was taken while no operator ran is not seen before the next change of the wish.
+field of ours since (`ownership`), also while no operator ran.
 
 Why memory on top of watches: a watch shows our own write some time later, and until then the old
 record would be written again, or an object that was just made be made again. So the answer to a
@@ -33,6 +32,7 @@ from statusfleet.kube.errors import (
 )
 from statusfleet.kube.kinds import Body, JsonDict, Kind
 from statusfleet.worlds.kubernetes.names import INTENT
+from statusfleet.worlds.kubernetes.ownership import holds
 from statusfleet.worlds.kubernetes.records import (
     Child,
     ServiceRecord,
@@ -76,7 +76,8 @@ class Applier:
         self._client = client
         self._now = now
         self._written: dict[Key, _Written] = {}
-        self._owned: dict[Key, str] = {}
+        self._held: dict[Key, tuple[str, str]] = {}
+        """Intent and fields of each object that was found to be ours as a whole."""
         self._refused: dict[Key, _Refused] = {}
 
     @property
@@ -110,7 +111,7 @@ class Applier:
         key = body["kind"], body["metadata"]["name"]
         present = self.latest(key, seen)
         child = child_of(present) if present is not None else None
-        if child is not None and self._is_right(key, child, intent):
+        if child is not None and self._is_right(key, child, intent, body):
             self._refused.pop(key, None)
             return Outcome(present)
         if self._must_wait(key, child, intent):
@@ -125,7 +126,7 @@ class Applier:
         assert isinstance(record, Applied)  # noqa: S101 - of the kinds that are applied
         self._refused.pop(key, None)
         self._written[key] = _Written(record, self._now())
-        self._owned[key] = child_of(record).owned
+        self._held[key] = intent, child_of(record).owned
         return Outcome(record, written=True)
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> None:
@@ -147,13 +148,18 @@ class Applier:
     def forget(self, key: Key) -> None:
         """Forget an object that should be no more."""
         self._written.pop(key, None)
-        self._owned.pop(key, None)
+        self._held.pop(key, None)
         self._refused.pop(key, None)
 
-    def _is_right(self, key: Key, child: Child, intent: str) -> bool:
+    def _is_right(self, key: Key, child: Child, intent: str, body: Body) -> bool:
         if child.intent != intent:
             return False
-        return self._owned.setdefault(key, child.owned) == child.owned
+        if self._held.get(key) == (intent, child.owned):
+            return True
+        if not holds(child.owned, body):
+            return False
+        self._held[key] = intent, child.owned
+        return True
 
     def _must_wait(self, key: Key, child: Child | None, intent: str) -> bool:
         if child is not None and child.deleting:

@@ -7,15 +7,12 @@ and an operator holds tens of thousands. `RECORDS` says by kind how a body becom
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from statusfleet.kube.client import FIELD_MANAGER
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -42,6 +39,7 @@ from statusfleet.worlds.kubernetes.names import (
     RESTART_HASH,
     member_of,
 )
+from statusfleet.worlds.kubernetes.ownership import owned_fields
 
 OUT_OF_SERVICE: Final = "node.kubernetes.io/out-of-service"
 _LONGEST_TEXT: Final = 300
@@ -51,8 +49,8 @@ _LONGEST_TEXT: Final = 300
 class Child:
     """What every object of ours shows.
 
-    `intent` is the digest of what we last applied, `owned` one of the names of the fields that
-    are still ours: it changes when somebody else sets one of them. `version` is the object's
+    `intent` is the digest of what we last applied, `owned` the fields that are still ours (see
+    `ownership`). `version` is the object's
     resourceVersion, greater for the later of two records of one object.
     """
 
@@ -158,7 +156,7 @@ def child_from_body(body: Body) -> Child:
         uid=metadata.get("uid", ""),
         version=int(version) if version.isdecimal() else 0,
         intent=annotations.get(INTENT, ""),
-        owned=_owned(metadata),
+        owned=owned_fields(metadata),
         member=member_of(metadata.get("labels") or {}),
         deleting="deletionTimestamp" in metadata,
     )
@@ -254,18 +252,6 @@ RECORDS: Final[Mapping[Kind, Callable[[Body], Record]]] = {
 def record_of(body: Body) -> Record:
     """Return the record of an object of a watched kind; raises KeyError for any other."""
     return RECORDS[kind_of(body)](body)
-
-
-def _owned(metadata: Mapping[str, Any]) -> str:
-    """Return a digest of the names of the fields that are ours; "" where none is."""
-    fields = [
-        entry.get("fieldsV1")
-        for entry in metadata.get("managedFields") or ()
-        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
-    ]
-    if not fields:
-        return ""
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _seconds(text: str | None) -> float | None:

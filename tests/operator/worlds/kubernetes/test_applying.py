@@ -5,6 +5,7 @@ A pretended API server that counts writes; its clock and its watch are moved by 
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any, cast
 
@@ -21,6 +22,8 @@ from statusfleet.kube.errors import AnswerError
 from statusfleet.kube.kinds import CONFIG_MAP, Kind
 from statusfleet.worlds.kubernetes.applying import Applier
 from statusfleet.worlds.kubernetes.records import Child
+
+NOTED = {"f:metadata": {"f:annotations": {"f:statusfleet.io/intent": {}}}}
 
 
 class Server:
@@ -41,7 +44,11 @@ class Server:
             "uid": "u",
             "resourceVersion": str(self.version),
             "managedFields": [
-                {"manager": "statusfleet", "operation": "Apply", "fieldsV1": {"f:data": {}}}
+                {
+                    "manager": "statusfleet",
+                    "operation": "Apply",
+                    "fieldsV1": {**NOTED, "f:data": {"f:x": {}}},
+                }
             ],
         }
         return {**body, "metadata": metadata}
@@ -90,6 +97,17 @@ async def test_a_new_operator_trusts_what_it_finds(scene: Scene) -> None:
     assert after.server.writes == 0
 
 
+async def test_what_was_taken_while_no_operator_ran_is_told_of(scene: Scene) -> None:
+    shown = await scene.apply(None)
+    after = Scene()
+    conflict = Cause("FieldManagerConflict", ".data.x", 'conflict with "kubectl-edit"')
+    after.server.refuses = FieldConflictError("configmap c", "conflict", causes=(conflict,))
+    for _ in range(2):
+        await after.apply(replace(shown, owned=json.dumps(NOTED)))
+    assert after.server.writes == 1
+    assert ".data.x is held by kubectl-edit" in after.applier.problems["ConfigMap c"]
+
+
 async def test_a_watch_that_is_behind_causes_no_second_write(scene: Scene) -> None:
     first = await scene.apply(None)
     await scene.apply(None)
@@ -117,7 +135,7 @@ async def test_a_field_that_somebody_took_is_wanted_back_once(scene: Scene) -> N
     shown = await scene.apply(None)
     conflict = Cause("FieldManagerConflict", ".data.x", 'conflict with "kubectl-edit"')
     scene.server.refuses = FieldConflictError("configmap c", "conflict", causes=(conflict,))
-    taken = replace(shown, owned="less", version=shown.version + 1)
+    taken = replace(shown, owned=json.dumps(NOTED), version=shown.version + 1)
     for _ in range(3):
         await scene.apply(taken)
     assert scene.server.writes == 2
