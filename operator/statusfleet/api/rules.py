@@ -13,7 +13,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from statusfleet.api.duration import Duration
-from statusfleet.api.exposure import ALLOCATED_PORTS, Address, Expose
+from statusfleet.api.exposure import ALLOCATED_PORTS, Expose
+from statusfleet.api.findings import (
+    foreign_zone,
+    private_addresses,
+    same_address,
+    same_address_across_roles,
+    same_key_secret,
+    same_ordinal,
+    same_sink,
+    sink_count,
+    smaller,
+    static_without_address,
+)
 from statusfleet.api.fleet import MAX_NAME, StatusFleet
 from statusfleet.api.model import Model
 from statusfleet.api.problems import Path, Step
@@ -28,7 +40,7 @@ from statusfleet.api.roles import (
     Storage,
 )
 from statusfleet.api.spec import Canary, Rollout
-from statusfleet.api.text import PRIVATE_IPV4, quantity
+from statusfleet.api.text import PRIVATE_IPV4
 from statusfleet.api.tree import SOA, Sink, TreeSpec, TreeTTL
 
 SECOND: Final = Duration(10**9)
@@ -106,79 +118,6 @@ def _duration_rule(model: type[Model], field: str, low: Duration, high: Duration
     return Rule(model, field, sentence, _unless(holds, field), cel)
 
 
-def _static_without_address(role: RoleSpec) -> Iterator[Path]:
-    missing = [n for n in role.ordinals() if role.override(n).address is None]
-    if role.expose.type == "Static" and missing:
-        yield ("members",)
-
-
-def _private_addresses(role: RoleSpec) -> Iterator[Path]:
-    if role.expose.address_scope == "Private":
-        return
-    for place, member in enumerate(role.members):
-        if member.address is not None and PRIVATE_IPV4.search(member.address.ip):
-            yield ("members", place, "address", "ip")
-
-
-def _same_address(role: RoleSpec) -> Iterator[Path]:
-    seen: set[tuple[str, int]] = set()
-    for place, member in enumerate(role.members):
-        if member.address is not None:
-            if _endpoint(member.address) in seen:
-                yield ("members", place, "address")
-            seen.add(_endpoint(member.address))
-
-
-def _same_address_across_roles(roles: Roles) -> Iterator[Path]:
-    owners: dict[tuple[str, int], RoleSpec] = {}
-    for role in roles.present():
-        for place, member in enumerate(role.members):
-            if member.address is None:
-                continue
-            if owners.setdefault(_endpoint(member.address), role) is not role:
-                yield (role.role, "members", place, "address")
-
-
-def _endpoint(address: Address) -> tuple[str, int]:
-    return address.ip, address.tcp
-
-
-def _same_ordinal(role: RoleSpec) -> Iterator[Path]:
-    seen: set[int] = set()
-    for place, member in enumerate(role.members):
-        if member.ordinal in seen:
-            yield ("members", place, "ordinal")
-        seen.add(member.ordinal)
-
-
-def _same_key_secret(role: RoleSpec) -> Iterator[Path]:
-    seen = set()
-    for place, member in enumerate(role.members):
-        if member.node_key_secret is not None:
-            if member.node_key_secret.value_id in seen:
-                yield ("members", place, "nodeKeySecret")
-            seen.add(member.node_key_secret.value_id)
-
-
-def _same_sink(tree: TreeSpec) -> Iterator[Path]:
-    seen: set[str] = set()
-    for place, sink in enumerate(tree.publish):
-        if sink.name in seen:
-            yield ("publish", place)
-        seen.add(sink.name)
-
-
-def _foreign_zone(tree: TreeSpec) -> Iterator[Path]:
-    for place, sink in enumerate(tree.publish):
-        update = sink.rfc2136
-        if update and not f".{tree.domain}".endswith(f".{update.zone}"):
-            yield ("publish", place, "rfc2136", "zone")
-
-
-def _sink_count(sink: Sink) -> int:
-    return sum(getattr(sink, field) is not None for field in type(sink).model_fields)
-
-
 def _changed(*attributes: str, place: Path) -> Callable[[Model, Model], Iterable[Path]]:
     """Find `place` where an attribute is not what it was."""
 
@@ -187,11 +126,6 @@ def _changed(*attributes: str, place: Path) -> Callable[[Model, Model], Iterable
         return () if same else (place,)
 
     return find
-
-
-def _smaller(storage: Storage, before: Storage) -> Iterator[Path]:
-    if quantity(storage.size) < quantity(before.size):
-        yield ("size",)
 
 
 _OPTIONAL_SAME: Final = (
@@ -277,7 +211,7 @@ RULES: Final = (
         RoleSpec,
         "members",
         "with expose.type Static every member needs an address here",
-        _static_without_address,
+        static_without_address,
         "self.expose.type != 'Static' || self.members.filter(m, m.ordinal < self.replicas && "
         "(has(m.address) || m.disabled)).size() == self.replicas",
     ),
@@ -285,7 +219,7 @@ RULES: Final = (
         RoleSpec,
         "members",
         "is a private address; it is published only where expose.addressScope is Private",
-        _private_addresses,
+        private_addresses,
         "self.expose.addressScope == 'Private' || self.members.all(m, !has(m.address) || "
         f"!m.address.ip.matches(r'{PRIVATE_IPV4.pattern}'))",
     ),
@@ -293,7 +227,7 @@ RULES: Final = (
         RoleSpec,
         "members",
         "two members cannot have the same address and port",
-        _same_address,
+        same_address,
         "self.members.all(a, !has(a.address) || "
         f"self.members.filter(b, {_ENDPOINTS_EQUAL}).size() == 1)",
     ),
@@ -301,14 +235,14 @@ RULES: Final = (
         Roles,
         "",
         "two members cannot have the same address and port",
-        _same_address_across_roles,
+        same_address_across_roles,
     ),
-    Rule(RoleSpec, "members", "this ordinal stands here twice", _same_ordinal),
+    Rule(RoleSpec, "members", "this ordinal stands here twice", same_ordinal),
     Rule(
         RoleSpec,
         "members",
         "two members cannot have the same node key",
-        _same_key_secret,
+        same_key_secret,
         "self.members.all(a, !has(a.nodeKeySecret) || self.members.filter(b, "
         "has(b.nodeKeySecret) && b.nodeKeySecret == a.nodeKeySecret).size() == 1)",
     ),
@@ -316,7 +250,7 @@ RULES: Final = (
         Sink,
         "",
         "must be exactly one of embedded, rfc2136, zoneFile, dnsEndpoint",
-        _unless(lambda sink: _sink_count(sink) == 1),
+        _unless(lambda sink: sink_count(sink) == 1),
         "[has(self.embedded), has(self.rfc2136), has(self.zoneFile), has(self.dnsEndpoint)]"
         ".filter(x, x).size() == 1",
     ),
@@ -324,14 +258,14 @@ RULES: Final = (
         TreeSpec,
         "publish",
         "this sink stands here twice",
-        _same_sink,
+        same_sink,
         f"self.publish.all(a, self.publish.filter(b, {_SINKS_EQUAL}).size() <= 1)",
     ),
     Rule(
         TreeSpec,
         "publish",
         "the zone must be the tree's domain or one above it",
-        _foreign_zone,
+        foreign_zone,
         "self.publish.all(s, !has(s.rfc2136) || self.domain == s.rfc2136.zone || "
         "self.domain.endsWith('.' + s.rfc2136.zone))",
     ),
@@ -383,7 +317,7 @@ RULES: Final = (
         Storage,
         "size",
         "a volume may grow, never shrink",
-        _smaller,
+        smaller,
         "quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
         transition=True,
     ),
