@@ -149,10 +149,10 @@ def _ratio(counts: Iterable[tuple[RoleName, RoleStatus]]) -> str:
 
 
 def _members(fleet: StatusFleet, report: Report) -> Iterable[MemberStatus]:
-    waiting = {w.id.name: w.message for w in report.plan.waiting}
+    waiting = {w.id.name: w.message for w in report.plan.waiting if w.lacks != "address"}
     for member in desired_members(fleet.spec)[:MAX_MEMBERS]:
         observed = report.observation.members.get(member.name, ObservedMember(member))
-        message = observed.message or observed.address_problem or waiting.get(member.name, "")
+        message = waiting.get(member.name) or observed.message or observed.address_problem
         yield _member(member, observed, report.plan, report.tree, message)
 
 

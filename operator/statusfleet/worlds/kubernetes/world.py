@@ -189,7 +189,7 @@ class KubernetesWorld:
             node=node,
             record=record,
             down_since=down_since,
-            missing=no_pod(self._owner.stateful_set(member), self._now() - down_since),
+            missing=no_pod(stateful.child.name, self._now() - down_since) if stateful else "",
         )
 
     async def _services(
