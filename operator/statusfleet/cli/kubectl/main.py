@@ -15,6 +15,7 @@ from statusfleet.cli.kubectl.changes import pause, restart, resume
 from statusfleet.cli.kubectl.diff import diff
 from statusfleet.cli.kubectl.logs import logs
 from statusfleet.cli.kubectl.nodes import nodes
+from statusfleet.cli.kubectl.report import report
 from statusfleet.cli.kubectl.status import status
 from statusfleet.cli.kubectl.tree import tree
 
@@ -52,6 +53,7 @@ app.command()(canary)
 app.command()(restart)
 app.command()(pause)
 app.command()(resume)
+app.command()(report)
 
 
 def main() -> None:
