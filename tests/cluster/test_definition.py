@@ -143,6 +143,11 @@ def test_scale_is_the_number_of_relayers(cluster: Cluster, namespace: str) -> No
         answer = cluster.ask("scale", name, into(namespace), f"--replicas={number}")
         assert answer.code
         assert reason in answer.err
+    make(cluster, namespace, "mail-only", {"roles": {"mailserver": {}}})
+    answer = cluster.ask("scale", "sfleet/mail-only", into(namespace), "--replicas=2")
+    assert answer.code
+    (line,) = answer.err.splitlines()
+    assert line.endswith("the fleet has no such role: write it into spec.roles before it is scaled")
 
 
 @pytest.mark.usefixtures("definition")

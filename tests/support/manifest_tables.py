@@ -227,6 +227,14 @@ WRONG = (
         server=True,
     ),
     Wrong(
+        "spec.roles.relayer.members[0].address.ip6",
+        "is a private address; it is published only where expose.addressScope is Private",
+        relayer(
+            members=[{"ordinal": 0, "address": {"ip": "8.8.4.4", "ip6": "fd00::1", "tcp": 443}}]
+        ),
+        server=True,
+    ),
+    Wrong(
         "spec.roles.relayer.members[1].address",
         SAME_ADDRESS,
         relayer(

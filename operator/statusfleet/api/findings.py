@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from statusfleet.api.exposure import Address
 from statusfleet.api.problems import Path
 from statusfleet.api.roles import Roles, RoleSpec, Storage
-from statusfleet.api.text import PRIVATE_IPV4, quantity
+from statusfleet.api.text import PRIVATE_IPV4, PRIVATE_IPV6, quantity
 from statusfleet.api.tree import Sink, TreeSpec
 
 
@@ -23,8 +23,12 @@ def private_addresses(role: RoleSpec) -> Iterator[Path]:
     if role.expose.address_scope == "Private":
         return
     for place, member in enumerate(role.members):
-        if member.address is not None and PRIVATE_IPV4.search(member.address.ip):
+        if member.address is None:
+            continue
+        if PRIVATE_IPV4.search(member.address.ip):
             yield ("members", place, "address", "ip")
+        if PRIVATE_IPV6.search(member.address.ip6 or ""):
+            yield ("members", place, "address", "ip6")
 
 
 def same_address(role: RoleSpec) -> Iterator[Path]:

@@ -40,7 +40,7 @@ from statusfleet.api.roles import (
     Storage,
 )
 from statusfleet.api.spec import Canary, Rollout
-from statusfleet.api.text import PRIVATE_IPV4
+from statusfleet.api.text import PRIVATE_IPV4, PRIVATE_IPV6
 from statusfleet.api.tree import SOA, Sink, TreeSpec, TreeTTL
 
 SECOND: Final = Duration(10**9)
@@ -128,6 +128,8 @@ def _changed(*attributes: str, place: Path) -> Callable[[Model, Model], Iterable
     return find
 
 
+_SCALED: Final = "!has(self.expose)"
+"""A role that is there only because `kubectl scale` has written its replicas, without defaults."""
 _OPTIONAL_SAME: Final = (
     "has(self.{0}) == has(oldSelf.{0}) && (!has(self.{0}) || self.{0} == oldSelf.{0})"
 )
@@ -209,26 +211,34 @@ RULES: Final = (
     ),
     Rule(
         RoleSpec,
+        "replicas",
+        "the fleet has no such role: write it into spec.roles before it is scaled",
+        lambda _: (),  # a manifest that names a role has it, with all defaults
+        "has(self.expose)",
+    ),
+    Rule(
+        RoleSpec,
         "members",
         "with expose.type Static every member needs an address here",
         static_without_address,
-        "self.expose.type != 'Static' || self.members.filter(m, m.ordinal < self.replicas && "
-        "(has(m.address) || m.disabled)).size() == self.replicas",
+        f"{_SCALED} || self.expose.type != 'Static' || self.members.filter(m, "
+        "m.ordinal < self.replicas && (has(m.address) || m.disabled)).size() == self.replicas",
     ),
     Rule(
         RoleSpec,
         "members",
         "is a private address; it is published only where expose.addressScope is Private",
         private_addresses,
-        "self.expose.addressScope == 'Private' || self.members.all(m, !has(m.address) || "
-        f"!m.address.ip.matches(r'{PRIVATE_IPV4.pattern}'))",
+        f"{_SCALED} || self.expose.addressScope == 'Private' || self.members.all(m, "
+        f"!has(m.address) || !(m.address.ip.matches(r'{PRIVATE_IPV4.pattern}') || "
+        f"(has(m.address.ip6) && m.address.ip6.matches(r'{PRIVATE_IPV6.pattern}'))))",
     ),
     Rule(
         RoleSpec,
         "members",
         "two members cannot have the same address and port",
         same_address,
-        "self.members.all(a, !has(a.address) || "
+        f"{_SCALED} || self.members.all(a, !has(a.address) || "
         f"self.members.filter(b, {_ENDPOINTS_EQUAL}).size() == 1)",
     ),
     Rule(
@@ -243,7 +253,7 @@ RULES: Final = (
         "members",
         "two members cannot have the same node key",
         same_key_secret,
-        "self.members.all(a, !has(a.nodeKeySecret) || self.members.filter(b, "
+        f"{_SCALED} || self.members.all(a, !has(a.nodeKeySecret) || self.members.filter(b, "
         "has(b.nodeKeySecret) && b.nodeKeySecret == a.nodeKeySecret).size() == 1)",
     ),
     Rule(

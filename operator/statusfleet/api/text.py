@@ -75,6 +75,8 @@ PRIVATE_IPV4: Final = re.compile(
     r"100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7]))\."
 )
 """Addresses that mean nothing outside: this host, loopback, link-local, private, carrier's NAT."""
+PRIVATE_IPV6: Final = re.compile(r"^(f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:|::1?$)")
+"""The same: unspecified, loopback, link-local, private (unique local)."""
 
 _FORMATS: Final = (
     TextFormat(

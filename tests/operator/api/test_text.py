@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statusfleet.api.text import FORMATS, PRIVATE_IPV4, quantity
+from statusfleet.api.text import FORMATS, PRIVATE_IPV4, PRIVATE_IPV6, quantity
 
 NEVER_PUBLIC = [
     ip_network(network)
@@ -66,6 +66,25 @@ def test_a_private_network_is_known_to_its_ends_and_not_beyond(network: object) 
         assert PRIVATE_IPV4.search(str(IPv4Address(number)))
     for number in {first - 1, last + 1} - {-1}:
         assert not PRIVATE_IPV4.search(str(IPv4Address(number)))
+
+
+@pytest.mark.parametrize(
+    ("ip6", "private"),
+    [
+        ("::", True),
+        ("::1", True),
+        ("fd12:3456::1", True),
+        ("fc00::", True),
+        ("fe80::1", True),
+        ("febf::1", True),
+        ("fec0::1", False),
+        ("2a00:1450::1", False),
+        ("::12", False),
+        ("fd::1", False),
+    ],
+)
+def test_a_private_ipv6_address_is_known_by_its_beginning(ip6: str, private: bool) -> None:
+    assert (PRIVATE_IPV6.search(ip6) is not None) == private
 
 
 def test_amounts_compare_across_units() -> None:
