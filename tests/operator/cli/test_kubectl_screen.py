@@ -8,7 +8,7 @@ import pytest
 
 from statusfleet.api.status import ConditionType, FleetStatus, TreeStatus
 from statusfleet.cli.kubectl.columns import age, columns
-from statusfleet.cli.kubectl.screen import MOST_MEMBERS, status_lines
+from statusfleet.cli.kubectl.screen import MOST_MEMBERS, Size, fitting_lines, status_lines
 from statusfleet.cli.kubectl.tree import members_by_id, tree_lines
 from statusfleet.reconcile.reasons import Reason
 from statusfleet.store import State
@@ -182,3 +182,91 @@ def test_columns_are_as_wide_as_they_must_be() -> None:
 )
 def test_a_span_of_time_is_told_as_kubectl_does(seconds: float, text: str) -> None:
     assert age(seconds) == text
+
+
+URL = "enrtree://AKA3AM6LPBYEUDMVNU3BSVQJ5AD45Y7YPOHJLEF6W26QOE4VTUDPE@nodes.eth-dev.example.org"
+GOOD = [
+    condition("Ready", "True", "AllReady"),
+    condition("AddressesReady", "True", "AddressesKnown"),
+    condition("Reachable", "True", "Reached", "dialed from the operator"),
+    condition("TreePublished", "True", "Published"),
+    condition("TreePropagated", "True", "Resolved"),
+    condition("CanaryPassing", "True", "Passed"),
+    condition("Progressing", "False", "Steady"),
+    condition("UpdatePending", "False", "UpToDate"),
+    condition("Paused", "False", "Active"),
+]
+BAD = [
+    condition("Ready", "False", "MembersNotReady", "relayer-7: is pulling its image " + "x" * 300),
+    condition("CanaryPassing", "False", "Failed", "receiving from relayer-1: not in time (10 s)"),
+    condition("Progressing", "True", "RolloutStopped", "relayer-7 does not become ready"),
+]
+
+
+def twelve(*changed: dict[str, Any], broken: bool = False) -> dict[str, Any]:
+    """Twelve members, with conditions that replace those of a healthy fleet."""
+    members = [relayer(i, **READY, address=f"203.0.113.{i}:31000") for i in range(8)]
+    members += [
+        {**member, "name": f"mailserver-{i}", "role": "mailserver"}
+        for i, member in enumerate(members[:4])
+    ]
+    if broken:
+        members[7] |= {"ready": False, "message": "is pulling its image"}
+    kinds = {one["type"] for one in changed}
+    return {
+        "observedGeneration": 7,
+        "phase": "Ready",
+        "ready": "12/12",
+        "image": "example.org/statusfleet:1",
+        "roles": {
+            role: {"desired": count, "ready": count, "published": count}
+            for role, count in (("relayer", 8), ("mailserver", 4))
+        },
+        "members": members,
+        "tree": STATUS["tree"] | {"url": URL, "records": 12},
+        "conditions": [*changed, *(one for one in GOOD if one["type"] not in kinds)],
+    }
+
+
+def fitted(status: dict[str, Any], rows: int, columns: int = 80) -> list[str]:
+    body = {"metadata": {"namespace": "team", "name": "eth-dev", "generation": 7}}
+    found = FleetStatus.model_validate(status)
+    return fitting_lines(body, found, NOW, Size(rows, columns))
+
+
+@pytest.mark.parametrize(
+    "status", [twelve(), twelve(*BAD[:1], broken=True), twelve(*BAD, broken=True)]
+)
+@pytest.mark.parametrize(("rows", "columns"), [(23, 80), (29, 100), (39, 80), (59, 132)])
+def test_twelve_members_stand_on_one_screen(
+    status: dict[str, Any], rows: int, columns: int
+) -> None:
+    lines = fitted(status, rows, columns)
+    assert Size(rows, columns).rows_of(lines) <= rows
+    assert lines[0] == "team/eth-dev: Ready, 12/12 members ready"
+    for one in status["conditions"]:
+        if one in BAD:
+            assert any(line.split()[:1] == [one["type"]] for line in lines)
+    helps = any("next: kubectl statusfleet logs eth-dev -n team" in line for line in lines)
+    assert helps == (BAD[0] in status["conditions"])
+
+
+def test_a_healthy_fleet_of_twelve_leaves_no_member_out_on_a_small_screen() -> None:
+    lines = fitted(twelve(), 23)
+    assert "relayer 8/8 (8 in the tree), mailserver 4/4 (4 in the tree)" in lines
+    assert sum(line.split()[1:2] == ["yes"] for line in lines) == 12
+    assert lines[-1] == "all 9 conditions are as they should be"
+
+
+def test_the_member_that_lacks_something_is_shown_before_those_that_do_not() -> None:
+    lines = fitted(twelve(*BAD, broken=True), 23)
+    place = next(i for i, line in enumerate(lines) if line.startswith("relayer-7"))
+    assert lines[place + 1] == "  is pulling its image"
+    assert any("more: kubectl statusfleet nodes eth-dev -n team" in line for line in lines)
+    assert lines[-1] == "the other 6 conditions are as they should be"
+
+
+def test_a_large_screen_shows_all_there_is() -> None:
+    body = {"metadata": {"namespace": "team", "name": "eth-dev", "generation": 7}}
+    whole = list(status_lines(body, FleetStatus.model_validate(twelve()), NOW))
+    assert fitted(twelve(), 60, 132) == whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import time
 from contextlib import aclosing
@@ -86,7 +87,7 @@ def _text(body: JsonDict) -> str:
 
     from statusfleet.api.status import FleetStatus
     from statusfleet.cli.kubectl.cluster import CommandError
-    from statusfleet.cli.kubectl.screen import status_lines
+    from statusfleet.cli.kubectl.screen import Size, fitting_lines, status_lines
 
     try:
         found = FleetStatus.model_validate(body.get("status") or {})
@@ -94,4 +95,8 @@ def _text(body: JsonDict) -> str:
         raise CommandError(
             f"the status is of another version of the operator: {error.errors()[0]['msg']}"
         ) from error
-    return "\n".join(status_lines(body, found, time.time()))
+    if not sys.stdout.isatty():
+        return "\n".join(status_lines(body, found, time.time()))
+    terminal = shutil.get_terminal_size()
+    size = Size(terminal.lines - 1, terminal.columns)  # the last row is the prompt's
+    return "\n".join(fitting_lines(body, found, time.time(), size))
