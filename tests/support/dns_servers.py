@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -45,6 +46,12 @@ class DnsServer:
     @property
     def address(self) -> str:
         return f"{HOST}:{self.port}"
+
+    def load(self, text: str) -> None:
+        """Have the server load another zone file."""
+        (self.folder / "zone.new").write_text(text)
+        (self.folder / "zone.new").rename(self.folder / "zone")
+        self.child.send_signal(signal.SIGHUP)
 
     def freeze(self) -> None:
         """End it at once."""
@@ -99,6 +106,23 @@ zone "{ZONE}" {{ type primary; file "{folder}/zone";
     )
     command = [named, "-g", "-n", "1", "-c", str(folder / "named.conf")]
     with _running("BIND", [*command, "-p"], folder) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def file_server(folder: Path, zone: str, text: str) -> Iterator[DnsServer]:
+    """Run BIND's named with a zone whose file others write: `DnsServer.load`."""
+    named = program("named", "BIND")
+    (folder / "zone").write_text(text)
+    (folder / "named.conf").write_text(
+        f"""options {{ directory "{folder}"; pid-file "{folder}/pid"; recursion no;
+  listen-on-v6 {{ none; }}; session-keyfile "{folder}/session"; dnssec-validation no; notify no; }};
+controls {{ }};
+zone "{zone}" {{ type primary; file "{folder}/zone"; }};
+"""
+    )
+    command = [named, "-g", "-n", "1", "-c", str(folder / "named.conf")]
+    with _running("BIND", [*command, "-p"], folder, zone=zone) as server:
         yield server
 
 
@@ -206,6 +230,8 @@ def _running(
     command: list[str],
     folder: Path,
     configure: Callable[[int], None] | None = None,
+    *,
+    zone: str = ZONE,
 ) -> Iterator[DnsServer]:
     """Run a server on a free port: written by `configure`, else put after the last argument."""
     port = free_port()
@@ -222,16 +248,16 @@ def _running(
         )
     server = DnsServer(kind, port, folder, child)
     try:
-        _wait(server, log)
+        _wait(server, log, zone)
         yield server
     finally:
         child.kill()
         child.wait()
 
 
-def _wait(server: DnsServer, log: Path) -> None:
+def _wait(server: DnsServer, log: Path, zone: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    query = dns.message.make_query(ZONE, "SOA")
+    query = dns.message.make_query(zone, "SOA")
     while time.monotonic() < deadline and server.child.poll() is None:
         with contextlib.suppress(OSError, EOFError, dns.exception.DNSException):
             if dns.query.tcp(query, HOST, 1, server.port).rcode() == dns.rcode.NOERROR:

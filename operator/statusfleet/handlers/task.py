@@ -115,7 +115,8 @@ class FleetTask:
             now=around.now,
             changed=self._loop.wake,
         )
-        self._builder = SinkBuilder(around.client, SinkOwner(self.owner.namespace, self.owner.name))
+        sink_owner = SinkOwner(self.owner.namespace, self.owner.name, self._version)
+        self._builder = SinkBuilder(around.client, sink_owner)
         self._trees = TreeKeeper(self._store, (), around.now)
         self._dial_back = DialBack(
             around.vantage, around.now, self._loop.wake, required=around.reach_first
@@ -338,8 +339,6 @@ def _next_look(fleet: StatusFleet, report: Report, now: float) -> float:
         wait = min(wait, _jittered(_SECRETS_SECONDS))  # nobody tells of others' Secrets
     if report.observation.problems:
         wait = min(wait, _LONGEST_RETRY_SECONDS)
-    if report.tree is not None and not (report.tree.published and report.tree.propagated):
-        wait = min(wait, _jittered(5.0))
     if report.next_look is not None:
         wait = min(wait, max(0.0, report.next_look - now))
     return wait

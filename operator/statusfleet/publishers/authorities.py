@@ -48,6 +48,12 @@ class Server:
         return f"{self.name} ({self.address}{port})" if self.name else f"{self.address}{port}"
 
 
+ALL_OF_ZONE: Final = (
+    "the root waits for every name server of the zone: mend this one, or take it out of the "
+    "zone's NS records"
+)
+"""What `verify` should say of a server to which the zone leads."""
+
 FindServers = Callable[[str], Awaitable[Sequence[Server]]]
 """Gives the authoritative servers of a domain; raises SinkError."""
 
@@ -153,9 +159,15 @@ def text_of(data: dns.rdata.Rdata) -> str:
 
 
 async def verify(
-    servers: Sequence[Server], records: Mapping[str, str], *, patience_seconds: float
+    servers: Sequence[Server],
+    records: Mapping[str, str],
+    *,
+    patience_seconds: float,
+    remedy: str = "the root waits",
 ) -> None:
     """Wait until every server has every record (full name to text of an entry).
+
+    `remedy` is what to say of one that has not.
 
     Raises:
         LaggingError: one lacks some, still.
@@ -163,7 +175,8 @@ async def verify(
     """
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(_verify_one(server, records, patience_seconds)) for server in servers
+            group.create_task(_verify_one(server, records, patience_seconds, remedy))
+            for server in servers
         ]
     for task in tasks:
         error = task.result()
@@ -195,7 +208,7 @@ async def _read_tree(server: Server, url: str) -> SeenTree | TreeError:
 
 
 async def _verify_one(
-    server: Server, records: Mapping[str, str], patience_seconds: float
+    server: Server, records: Mapping[str, str], patience_seconds: float, remedy: str
 ) -> SinkError | None:
     """Return what is wrong with a server, when it is not put right in time."""
     missing = dict(records)
@@ -206,21 +219,22 @@ async def _verify_one(
         try:
             found = await texts_at(server, missing)
         except LaggingError as error:
-            behind = error
+            behind = LaggingError(f"{error}; {remedy}")
         except SinkError as error:
-            return error
+            return SinkError(f"{error}; {remedy}")
         for name, texts in found.items():
             if missing[name] in texts:
                 del missing[name]
             elif spoilt := next((t for t in texts if is_entry(t.lstrip('"'))), ""):
                 return SinkError(
                     f"{server} gives a changed text for {name}: {len(missing[name])} characters "
-                    f"were written, and {len(spoilt)} others are read; the root is not moved"
+                    f"were written, and {len(spoilt)} others are read; the root is not "
+                    "moved: what writes into the zone must keep long TXT records as they are"
                 )
         if not missing:
             return None
         if asyncio.get_running_loop().time() > deadline:
-            text = f"{server} does not have {_some(missing)} yet; the root waits"
+            text = f"{server} does not have {_some(missing)} yet; {remedy}"
             return behind or LaggingError(text)
         await asyncio.sleep(_POLL_SECONDS)
 

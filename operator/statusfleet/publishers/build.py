@@ -27,6 +27,10 @@ class BrokenSink:
         self.name = name
         self._problem = problem
 
+    def touched(self) -> bool:
+        """Nothing was written (`Sink`)."""
+        return False
+
     async def root(self, domain: str) -> str | None:
         """Raise SinkError (`Sink`)."""
         self._fail()

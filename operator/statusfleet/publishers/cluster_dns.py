@@ -27,7 +27,7 @@ from statusfleet.publishers.sink import (
     check_ours,
 )
 from statusfleet.tree.zone import ZoneSettings
-from statusnode.records.tree import Link, TreeError
+from statusnode.records.tree import Link, Root, TreeError
 
 PART: Final = "dns"
 ROOT_KEY: Final = "root"
@@ -48,6 +48,10 @@ class ClusterDnsSink:
         self._owner = owner
         self._patience_seconds = patience_seconds
         self._object = OwnObject(objects, owner, CONFIG_MAP, dns_object(owner.fleet), PART)
+
+    def touched(self) -> bool:
+        """Whether the watch shows another ConfigMap than ours, or none (`Sink`)."""
+        return self._object.touched()
 
     async def root(self, domain: str) -> str | None:
         """Return the root that the servers are told to serve (`Sink`)."""
@@ -133,7 +137,13 @@ def _ready(endpoint_slice: JsonDict) -> list[Server]:
 
 
 def _root(found: JsonDict | None) -> str | None:
-    return ((found or {}).get("data") or {}).get(ROOT_KEY) or None
+    """Return the root; what is none, in an object of ours, somebody has spoilt."""
+    text: str = ((found or {}).get("data") or {}).get(ROOT_KEY, "")
+    try:
+        Root.parse(text)
+    except TreeError:
+        return None
+    return text
 
 
 def _content(target: Target, root: str | None) -> JsonDict:

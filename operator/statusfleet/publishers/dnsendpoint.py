@@ -17,6 +17,7 @@ from statusfleet.kube.errors import NotFoundError
 from statusfleet.kube.kinds import DNS_ENDPOINT, JsonDict
 from statusfleet.kube.names import FLEET_LABEL, PART_LABEL
 from statusfleet.publishers.authorities import (
+    ALL_OF_ZONE,
     FindServers,
     read_trees,
     servers_of_domain,
@@ -61,6 +62,10 @@ class DnsEndpointSink:
         self._patience_seconds = patience_seconds
         self._root = OwnObject(objects, owner, DNS_ENDPOINT, f"{owner.fleet}-tree-root", ROOT_PART)
 
+    def touched(self) -> bool:
+        """Not every cluster has the kind, so it is not watched (`Sink`)."""
+        return False
+
     async def root(self, domain: str) -> str | None:
         """Return the root in its object (`Sink`)."""
         await self._shards()  # tells where the kind is missing
@@ -74,7 +79,8 @@ class DnsEndpointSink:
             found = present.get(name)
             await self._write(target, name, found, _texts(found) | texts)
         servers = await self._find_servers(target.link.domain)
-        await verify(servers, wanted, patience_seconds=self._patience_seconds)
+        patience = self._patience_seconds
+        await verify(servers, wanted, patience_seconds=patience, remedy=ALL_OF_ZONE)
 
     async def move(self, target: Target, old: str | None) -> None:
         """Write the object with the root, if it still holds `old` (`Sink`)."""

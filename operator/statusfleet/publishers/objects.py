@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from statusfleet.kube.errors import AlreadyExistsError, ConflictError, KubeError
 from statusfleet.kube.kinds import Body, JsonDict, Kind
 from statusfleet.kube.names import FLEET_LABEL, fleet_labels
 from statusfleet.publishers.sink import RootMovedError, SinkError
+from statusfleet.store.identities import Watched
 
 
 class Objects(Protocol):
@@ -41,12 +42,21 @@ class Objects(Protocol):
         ...
 
 
+def _unwatched(kind: Kind, name: str) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The fleet for which objects are made, in the namespace where they stand."""
+    """The fleet for which objects are made, in the namespace where they stand.
+
+    `watched` gives the resourceVersion of an object of the fleet as a watch shows it, None where it
+    shows none.
+    """
 
     namespace: str
     fleet: str
+    watched: Watched = field(default=_unwatched, compare=False)
 
 
 @contextmanager
@@ -70,6 +80,20 @@ class OwnObject:
         self._kind = kind
         self._name = name
         self._part = part
+        self._version = 0
+        self._shown = False
+
+    def touched(self) -> bool:
+        """Tell whether the watch shows the object otherwise than it was last read or written.
+
+        A watch is behind our own writes for a moment: an object that it has not shown yet, or shows
+        in an older version, was not touched.
+        """
+        seen = self._owner.watched(self._kind, self._name)
+        if seen is None:
+            return self._shown
+        self._shown = True
+        return int(seen) > self._version
 
     async def read(self) -> JsonDict | None:
         """Return the object, None where there is none.
@@ -85,6 +109,7 @@ class OwnObject:
                 f"{self.what} is there already and not of this fleet: choose another name, "
                 f"or give it the label {FLEET_LABEL}={self._owner.fleet}"
             )
+        self._know(found)
         return found
 
     async def write(self, found: JsonDict | None, content: Body) -> None:
@@ -101,9 +126,10 @@ class OwnObject:
         head = {"apiVersion": self._kind.api_version, "kind": self._kind.kind}
         with told(self.what):
             if found is None:
-                await self._objects.create({**head, "metadata": metadata, **content})
+                kept = await self._objects.create({**head, "metadata": metadata, **content})
             else:
-                await self._objects.replace({**found, **head, **content})
+                kept = await self._objects.replace({**found, **head, **content})
+        self._know(kept)
 
     async def delete(self, found: JsonDict) -> None:
         """Delete the object, if it still is as `found`; raises as `write`."""
@@ -116,3 +142,8 @@ class OwnObject:
                 uid=metadata["uid"],
                 resource_version=metadata["resourceVersion"],
             )
+        self._know(None)
+
+    def _know(self, found: JsonDict | None) -> None:
+        self._version = int(found["metadata"]["resourceVersion"]) if found is not None else 0
+        self._shown = self._shown and found is not None

@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import dns.asyncquery
 import dns.exception
 import dns.message
-import dns.name
 import dns.query
 import dns.rcode
 import dns.rdata
-import dns.rdataclass
 import dns.rdatatype
-import dns.rdtypes.ANY.TXT
 import dns.rrset
 import dns.tsig
 import dns.update
@@ -32,6 +29,7 @@ import dns.xfr
 import dns.zone
 
 from statusfleet.publishers.authorities import (
+    ALL_OF_ZONE,
     FindServers,
     Server,
     addresses,
@@ -42,6 +40,7 @@ from statusfleet.publishers.authorities import (
     texts_at,
     verify,
 )
+from statusfleet.publishers.changes import Change, absolute, parts, txt
 from statusfleet.publishers.sink import (
     RootMovedError,
     SeenTree,
@@ -50,13 +49,10 @@ from statusfleet.publishers.sink import (
     check_ours,
 )
 from statusfleet.tree.publication import AddEntries, RemoveEntries
-from statusfleet.tree.zone import split_text
 from statusnode.records.entries import ROOT_PREFIX
 from statusnode.records.tree import TreeError, is_entry
 
-MAX_MESSAGE: Final = 60_000
 _SECONDS: Final = 10.0
-_FIXED_SIZE: Final = 12  # type, class, TTL and length of a record; all names are written whole
 _TXT: Final = dns.rdatatype.TXT
 _LOST: Final = frozenset((dns.rcode.NXRRSET, dns.rcode.YXRRSET))
 
@@ -135,6 +131,10 @@ class Rfc2136Sink:
         except (binascii.Error, dns.exception.DNSException, ValueError) as error:
             raise SinkError(f"the TSIG key {settings.key_name} is no base64: {error}") from None
 
+    def touched(self) -> bool:
+        """A DNS server tells nobody (`Sink`)."""
+        return False
+
     async def root(self, domain: str) -> str | None:
         """Return the root in the zone (`Sink`)."""
         self._check(domain)
@@ -162,13 +162,14 @@ class Rfc2136Sink:
             for name, text in step.records.items()
         }
         await self._send(
-            _Change(name, zone.ttl(name), text, self._wrong(served, name))
+            Change(name, zone.ttl(name), text, self._wrong(served, name))
             for name, text in added.items()
         )
         entries = {n: text for n, text in zone.texts.items() if n != target.link.domain}
         primary, *others = await self._servers()
         await verify([primary], added, patience_seconds=0.0)
-        await verify(others, entries, patience_seconds=self._patience_seconds)
+        patience = self._patience_seconds
+        await verify(others, entries, patience_seconds=patience, remedy=ALL_OF_ZONE)
 
     async def move(self, target: Target, old: str | None) -> None:
         """Replace the root if it still is `old` and nothing else at its name changed (`Sink`)."""
@@ -181,7 +182,7 @@ class Rfc2136Sink:
         update = self._update(domain, standing)
         # A set has one TTL: what others wrote is written again with it, and stays in its place.
         kept = [data for data in standing.data if data not in standing.roots]
-        update.replace(_absolute(domain), ttl, *kept, _txt(target.root))
+        update.replace(absolute(domain), ttl, *kept, txt(target.root))
         await self._exchange(update, domain)
 
     async def tidy(self, target: Target) -> None:
@@ -210,7 +211,7 @@ class Rfc2136Sink:
             check_ours(standing.root, target.link)
             update = self._update(domain, standing)
             for data in standing.roots:
-                update.delete(_absolute(domain), data)
+                update.delete(absolute(domain), data)
             await self._exchange(update, domain)
         served = await self._served(target)
         await self._remove(served, [name for name in target.owned if name != domain])
@@ -220,7 +221,7 @@ class Rfc2136Sink:
 
     def _check(self, domain: str) -> None:
         zone = self._settings.zone
-        if not _absolute(domain).is_subdomain(_absolute(zone)):
+        if not absolute(domain).is_subdomain(absolute(zone)):
             raise SinkError(f"the tree's domain {domain} is not within the zone {zone}")
 
     async def _primary(self) -> Server:
@@ -253,13 +254,13 @@ class Rfc2136Sink:
         # What the TTL is was not told; an answer does not say it where many are asked for.
         ttl = target.settings.entry_ttl_seconds
         return {
-            name: _Standing(ttl, tuple(map(_txt, texts))) for name, texts in found.items() if texts
+            name: _Standing(ttl, tuple(map(txt, texts))) for name, texts in found.items() if texts
         }
 
     async def _transfer(self) -> dict[str, _Standing] | None:
         """Return all TXT records of the zone; None where the server does not give it away."""
         primary = await self._primary()
-        origin = _absolute(self._settings.zone)
+        origin = absolute(self._settings.zone)
         zone = dns.zone.Zone(origin, relativize=False)
         query, _ = dns.xfr.make_query(zone, keyring=self._key)
         try:
@@ -286,29 +287,29 @@ class Rfc2136Sink:
 
     async def _remove(self, served: Mapping[str, _Standing], names: Iterable[str]) -> None:
         await self._send(
-            _Change(name, 0, "", served[name.lower()].entries)
+            Change(name, 0, "", served[name.lower()].entries)
             for name in names
             if name.lower() in served
         )
 
-    async def _send(self, changes: Iterable[_Change]) -> None:
-        for part in _parts(changes):
+    async def _send(self, changes: Iterable[Change]) -> None:
+        for part in parts(changes):
             update = self._update(part[0].name, None)
             for change in part:
-                name = _absolute(change.name)
+                name = absolute(change.name)
                 for data in change.removed:
                     update.delete(name, data)
                 if change.text:
-                    update.add(name, change.ttl, _txt(change.text))
+                    update.add(name, change.ttl, txt(change.text))
             await self._exchange(update, part[0].name)
 
     def _update(self, domain: str, standing: _Standing | None) -> dns.update.UpdateMessage:
         """Make an update that is carried out only where the TXT set is still `standing`."""
         update = dns.update.UpdateMessage(self._settings.zone, keyring=self._key)
         if standing is not None and standing.data:
-            update.present(_absolute(domain), *standing.data)
+            update.present(absolute(domain), *standing.data)
         elif standing is not None:
-            update.absent(_absolute(domain), _TXT)
+            update.absent(absolute(domain), _TXT)
         return update
 
     async def _exchange(self, update: dns.update.UpdateMessage, name: str) -> None:
@@ -343,47 +344,6 @@ class Rfc2136Sink:
                 "allow the key to change TXT records there"
             )
         raise SinkError(f"{primary} answers an update of {zone} with {word}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """Records to delete at a name, and then a text to add ("" for none)."""
-
-    name: str
-    ttl: int
-    text: str
-    removed: tuple[dns.rdata.Rdata, ...]
-
-    @property
-    def size(self) -> int:
-        """The most bytes that it takes in a message."""
-        texts = [len(self.text)] if self.text else []
-        texts += [len(text_of(data)) for data in self.removed]
-        head = len(self.name) + 2 + _FIXED_SIZE
-        return sum(head + size + size // 255 + 1 for size in texts)
-
-
-def _parts(changes: Iterable[_Change]) -> Iterator[list[_Change]]:
-    """Cut changes into what fits one message each."""
-    part: list[_Change] = []
-    size = 0
-    for change in changes:
-        if part and size + change.size > MAX_MESSAGE:
-            yield part
-            part, size = [], 0
-        part.append(change)
-        size += change.size
-    if part:
-        yield part
-
-
-def _absolute(name: str) -> dns.name.Name:
-    return dns.name.from_text(name)
-
-
-def _txt(text: str) -> dns.rdata.Rdata:
-    strings = [part.encode() for part in split_text(text)]
-    return dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, _TXT, strings)
 
 
 def _told(error: BaseException) -> str:

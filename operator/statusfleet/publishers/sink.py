@@ -112,6 +112,10 @@ class Sink(Protocol):
         """The sink's name in the fleet's status."""
         ...
 
+    def touched(self) -> bool:
+        """Tell, without asking anybody, whether another is known to have changed what we wrote."""
+        ...
+
     async def root(self, domain: str) -> str | None:
         """Return the text of the root that stands at `domain` now, whoever wrote it."""
         ...
@@ -180,6 +184,10 @@ class WholeZone:
         self.name = name
         self._server = server
         self._served: Zone | None = None
+
+    def touched(self) -> bool:
+        """Nobody else can (`Sink`)."""
+        return False
 
     async def root(self, domain: str) -> str | None:
         """Return the root that this process has served (`Sink`)."""

@@ -14,22 +14,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from statusfleet.plan import DesiredTree
-from statusfleet.publishers.sink import (
-    ForeignTreeError,
-    LaggingError,
-    Progress,
-    RootMovedError,
-    SeenTree,
-    Sink,
-    SinkError,
-    Target,
-    check_ours,
-)
+from statusfleet.publishers.sink import Sink, SinkError, Target, check_ours
 from statusfleet.reconcile.conditions import SinkState, TreeState
+from statusfleet.reconcile.place import Place, what_is_wrong
 from statusfleet.store import Store
 from statusfleet.store import TreeState as Remembered
 from statusfleet.tree.publication import Publication
@@ -37,7 +28,7 @@ from statusfleet.tree.sequence import next_sequence
 from statusfleet.tree.zone import ZoneSettings
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
-from statusnode.records.tree import Link, Root, Tree, TreeError
+from statusnode.records.tree import Link, Tree, TreeError
 
 _READ_BACK_SECONDS: Final = 10.0
 _ENTRIES_PER_SECOND: Final = 100
@@ -46,40 +37,12 @@ _RETRY_SECONDS: Final = 2.0
 _LONGEST_RETRY_SECONDS: Final = 60.0
 
 
-@dataclass(slots=True, eq=False)
-class _Place:
-    """A sink, and what is known of it since this process began."""
-
-    sink: Sink
-    met: bool = False
-    """Whether its root was looked at, and may be replaced."""
-    foreign: bool = False
-    """Whether another's tree stands there."""
-    root: str | None = None
-    """The text of the root that it holds."""
-    served: Target | None = None
-    proved: Target | None = None
-    look_again: float = 0.0
-    progress: Progress = "Pending"
-    problem: str = ""
-
-    @property
-    def seq(self) -> int:
-        """The number of the root that it holds, 0 without one."""
-        with suppress(TreeError):
-            return Root.parse(self.root or "").seq
-        return 0
-
-    def state(self) -> SinkState:
-        return SinkState(self.sink.name, self.progress, self.seq, self.problem)
-
-
 class TreeKeeper:
     """Keeps one fleet's tree published."""
 
     def __init__(self, store: Store, sinks: Iterable[Sink], now: Callable[[], float]) -> None:
         self._store = store
-        self._places = [_Place(sink) for sink in sinks]
+        self._places = [Place(sink) for sink in sinks]
         self._now = now
         self._publication: Publication | None = None
         self._serving: Publication | None = None
@@ -110,7 +73,7 @@ class TreeKeeper:
     @property
     def states(self) -> tuple[SinkState, ...]:
         """How far each sink is, as last seen."""
-        return tuple(place.state() for place in self._places)
+        return tuple(place.state for place in self._places)
 
     @property
     def retry_at(self) -> float | None:
@@ -133,9 +96,7 @@ class TreeKeeper:
         What is known of a sink that stays is kept. The caller closes the others.
         """
         known = {id(place.sink): place for place in self._places}
-        self._places = [
-            known.pop(id(sink)) if id(sink) in known else _Place(sink) for sink in sinks
-        ]
+        self._places = [known.pop(id(sink)) if id(sink) in known else Place(sink) for sink in sinks]
         return tuple(place.sink for place in known.values())
 
     async def recall(self) -> None:
@@ -192,13 +153,16 @@ class TreeKeeper:
         return self.states
 
     async def _meet(self, link: Link) -> None:
-        """Look at the roots of sinks that were not met yet."""
+        """Look at the roots of sinks that were not met yet, or that somebody has touched since."""
+        for place in self._places:
+            if place.sink.touched():
+                place.met, place.look_again = False, 0.0
         await self._on(
             [place for place in self._places if not place.met],
             lambda place: self._look(place, link),
         )
 
-    async def _look(self, place: _Place, link: Link) -> None:
+    async def _look(self, place: Place, link: Link) -> None:
         text = await place.sink.root(link.domain)
         if text is not None:
             check_ours(text, link)
@@ -232,6 +196,7 @@ class TreeKeeper:
         )
         await self._store.write(replace(memory, tree=Remembered(seq, after)))
         self._publication = after
+        self._schedule(done=True)  # what was tried before was another tree
 
     async def _serve(
         self, desired: DesiredTree, publication: Publication, state: TreeState
@@ -251,9 +216,12 @@ class TreeKeeper:
         return replace(state, problem=self._problem(), sinks=self.states)
 
     def _schedule(self, *, done: bool) -> None:
-        self._troubled = 0 if done else self._troubled + 1
-        wait = min(_RETRY_SECONDS * 2 ** min(self._troubled - 1, 16), _LONGEST_RETRY_SECONDS)
-        self._retry_at = None if done else self._now() + wait
+        """Say when to try again; an attempt before that time, which an event made, counts not."""
+        if done:
+            self._troubled, self._retry_at = 0, None
+        elif self._retry_at is None or self._now() >= self._retry_at:
+            wait = min(_RETRY_SECONDS * 2 ** min(self._troubled, 16), _LONGEST_RETRY_SECONDS)
+            self._troubled, self._retry_at = self._troubled + 1, self._now() + wait
 
     async def _bring(self, target: Target) -> None:
         """Bring the target to every sink that can take it; all entries before any root."""
@@ -277,12 +245,12 @@ class TreeKeeper:
             await self._store.write(replace(memory, tree=Remembered(memory.tree.seq, pruned)))
             self._publication = self._serving = pruned
 
-    async def _prove(self, places: Sequence[_Place], target: Target) -> None:
+    async def _prove(self, places: Sequence[Place], target: Target) -> None:
         async with asyncio.TaskGroup() as group:
             for place in places:
                 group.create_task(self._prove_one(place, target))
 
-    async def _prove_one(self, place: _Place, target: Target) -> None:
+    async def _prove_one(self, place: Place, target: Target) -> None:
         """Read the tree back; keep what is wrong with it, or that nothing is."""
         signed = target.publication.tree
         seconds = _READ_BACK_SECONDS + len(signed.tree.entries) / _ENTRIES_PER_SECOND
@@ -294,7 +262,9 @@ class TreeKeeper:
             except (TreeError, SinkError) as error:
                 place.problem = str(error)
             else:
-                place.problem = next(filter(None, (_wrong(tree, target) for tree in seen)), "")
+                place.problem = next(
+                    filter(None, (what_is_wrong(tree, target) for tree in seen)), ""
+                )
         if not place.problem:
             place.proved = target
 
@@ -306,11 +276,11 @@ class TreeKeeper:
         )
 
     async def _on(
-        self, places: Sequence[_Place], act: Callable[[_Place], Awaitable[None]]
-    ) -> list[_Place]:
+        self, places: Sequence[Place], act: Callable[[Place], Awaitable[None]]
+    ) -> list[Place]:
         """Act on places at the same time; return those where it worked."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_try(place, act)) for place in places]
+            tasks = [group.create_task(place.attempt(act)) for place in places]
         return [place for place, task in zip(places, tasks, strict=True) if task.result()]
 
     def _problem(self) -> str:
@@ -318,37 +288,6 @@ class TreeKeeper:
         if len(self._places) == 1:
             return "".join(problem for _, problem in problems)
         return "; ".join(f"{name}: {problem}" for name, problem in problems)
-
-
-async def _try(place: _Place, act: Callable[[_Place], Awaitable[None]]) -> bool:
-    place.foreign = False
-    try:
-        await act(place)
-    except RootMovedError as error:
-        # Look again, and go on from what is there.
-        place.met, place.progress, place.problem = False, "Publishing", str(error)
-    except LaggingError as error:
-        place.progress, place.problem = "Publishing", str(error)
-    except SinkError as error:
-        place.foreign = isinstance(error, ForeignTreeError)
-        place.progress, place.problem = "Failed", str(error)
-    else:
-        return True
-    return False
-
-
-def _wrong(seen: SeenTree, target: Target) -> str:
-    """Return what is wrong with a tree that was read back, or nothing."""
-    signed = target.publication.tree
-    where = seen.server or "DNS"
-    if seen.complaints:
-        named = f"{seen.server}: " if seen.server else ""
-        return named + "; ".join(seen.complaints[:3])
-    if seen.seq != signed.seq:
-        return f"{where} gives number {seen.seq}, published was {signed.seq}"
-    if {str(node) for node in seen.nodes} != {str(node) for node in signed.tree.nodes}:
-        return f"{where} gives other records than were published"
-    return ""
 
 
 def listed(

@@ -328,3 +328,42 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+async def test_a_config_map_that_somebody_has_touched_is_known_by_the_watch(
+    objects: FakeObjects,
+) -> None:
+    shown: dict[str, str] = {}
+    owner = Owner("status", "eth", lambda _kind, name: shown.get(name))
+    place = ClusterDnsSink(objects, owner, patience_seconds=0)
+    wish = target(Publication(tree_of(range(3), 1)))
+    key = ("ConfigMap", "status", "eth-dns")
+
+    async def write() -> None:
+        await place.move(wish, await place.root(DOMAIN))
+
+    def watch() -> None:
+        found = objects.objects.get(key)
+        shown.clear()
+        if found is not None:
+            shown["eth-dns"] = found["metadata"]["resourceVersion"]
+
+    await write()
+    assert not place.touched()  # the watch is behind
+    watch()
+    assert not place.touched()
+    del objects.objects[key]
+    watch()
+    assert place.touched()
+    await write()
+    assert not place.touched()
+    watch()
+    objects.put({**objects.objects[key], "data": {"root": "nonsense"}})
+    assert not place.touched()
+    watch()
+    assert place.touched()
+    assert await place.root(DOMAIN) is None
+    await write()
+    watch()
+    assert not place.touched()
+    assert await place.root(DOMAIN) == wish.root

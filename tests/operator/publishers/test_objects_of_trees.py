@@ -18,9 +18,7 @@ from statusfleet.publishers.embedded import EmbeddedDnsServer
 from statusfleet.publishers.objects import Owner
 from statusfleet.publishers.rfc2136 import Rfc2136Sink
 from statusfleet.publishers.sink import (
-    ForeignTreeError,
     LaggingError,
-    RootMovedError,
     Sink,
     SinkError,
     Target,
@@ -28,8 +26,7 @@ from statusfleet.publishers.sink import (
 from statusfleet.publishers.zonefile import ZoneFileSink
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.zone import Zone, ZoneSettings
-from statusnode.crypto.keys import PrivateKey
-from statusnode.records.tree import SignedTree, Tree, TreeError
+from statusnode.records.tree import SignedTree, Tree
 from support.kube_objects import FakeObjects
 from support.records import DOMAIN, TREE_KEY, vector_node, vector_tree
 
@@ -64,67 +61,6 @@ async def publish(place: Sink, wish: Target) -> None:
     await place.prepare(wish)
     await place.move(wish, await place.root(DOMAIN))
     await place.tidy(wish)
-
-
-# ── zone file ──
-
-
-async def test_a_zone_file_holds_the_tree_and_reads_back_whole(objects: FakeObjects) -> None:
-    place, wish = ZoneFileSink(objects, OWNER, "eth-zone"), target(Publication(vector_tree(20)))
-    await publish(place, wish)
-    (seen,) = await place.read_back(wish.publication.tree.url)
-    assert (seen.seq, len(seen.nodes), seen.complaints) == (7, 20, ())
-    found = objects.objects["ConfigMap", "status", "eth-zone"]
-    assert found["metadata"]["labels"]["statusfleet.io/fleet"] == "eth"
-    assert found["data"] == {f"{DOMAIN}.zone": wish.zone.to_text()}
-    writes = objects.writes
-    await publish(place, wish)
-    assert objects.writes == writes
-
-
-async def test_a_zone_file_moves_by_compare_and_swap(objects: FakeObjects) -> None:
-    place = ZoneFileSink(objects, OWNER, "eth-zone")
-    first, second = (target(Publication(vector_tree(3, seq=seq))) for seq in (1, 2))
-    await publish(place, first)
-    with pytest.raises(RootMovedError):
-        await place.move(second, None)
-    foreign = Tree.build([]).sign(PrivateKey(b"\x07" * 32), DOMAIN, 1)
-    with pytest.raises(ForeignTreeError):
-        await place.withdraw(target(Publication(foreign)))
-    await place.move(second, first.root)
-    await place.withdraw(second)
-    assert not objects.objects
-
-
-async def test_a_config_map_of_somebody_else_is_left_alone(objects: FakeObjects) -> None:
-    metadata = {"name": "eth-zone", "namespace": "status"}
-    objects.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "b"}})
-    place = ZoneFileSink(objects, OWNER, "eth-zone")
-    with pytest.raises(SinkError, match="not of this fleet"):
-        await place.move(target(Publication(vector_tree(3))), None)
-    assert objects.objects["ConfigMap", "status", "eth-zone"]["data"] == {"a": "b"}
-
-
-async def test_a_zone_file_too_large_for_its_object_is_told_before_anything_is_written(
-    objects: FakeObjects,
-) -> None:
-    place = ZoneFileSink(objects, OWNER, "eth-zone")
-    with pytest.raises(SinkError, match="publish to a DNS server instead"):
-        await place.prepare(target(Publication(vector_tree(5000))))
-    assert not objects.objects
-
-
-async def test_a_damaged_zone_file_is_not_taken_for_a_tree_and_is_written_anew(
-    objects: FakeObjects,
-) -> None:
-    place, wish = ZoneFileSink(objects, OWNER, "eth-zone"), target(Publication(vector_tree(3)))
-    await publish(place, wish)
-    found = objects.objects["ConfigMap", "status", "eth-zone"]
-    found["data"][f"{DOMAIN}.zone"] = "this is ( no zone"
-    with pytest.raises(TreeError):
-        await place.read_back(wish.publication.tree.url)
-    await publish(place, wish)
-    assert (await place.read_back(wish.publication.tree.url))[0].seq == 7
 
 
 # ── DNSEndpoint ──

@@ -250,6 +250,11 @@ async def test_the_root_waits_until_every_server_of_the_zone_has_the_entries(
         await publish(sink(second), wish)
         await publish(place, wish)
         assert len(await place.read_back(wish.publication.tree.url)) == 2
+        second.freeze()
+        later = target(Publication(vector_tree(4, seq=8)))
+        with pytest.raises(SinkError, match=r"does not answer.*take it out of the zone's NS"):
+            await place.prepare(later)
+        assert await place.root(DOMAIN) == wish.root
 
 
 async def test_withdrawing_takes_what_is_ours_and_nothing_else(server: DnsServer) -> None:

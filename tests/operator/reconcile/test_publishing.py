@@ -54,6 +54,7 @@ class FakeSink:
     texts: dict[str, str] = field(default_factory=dict)
     refuses: dict[str, Exception] = field(default_factory=dict)
     written: int = 0
+    seen_touched: bool = False
 
     def _called(self, call: str) -> None:
         if call in self.refuses:
@@ -66,6 +67,9 @@ class FakeSink:
         if root is not None and self.name != "foreign":
             # At no moment is there a root of which anything is missing.
             SignedTree.parse(URL, self.texts)
+
+    def touched(self) -> bool:
+        return self.seen_touched
 
     async def root(self, domain: str) -> str | None:
         self._called("root")
@@ -192,10 +196,14 @@ async def test_a_sink_that_lags_is_being_published_to_and_has_not_failed(scene: 
     for _ in range(8):
         assert scene.keeper.retry_at is not None
         waits.append(scene.keeper.retry_at - scene.time)
+        await scene.publish(range(3))  # too soon: an event, not the time
+        scene.time = scene.keeper.retry_at
         await scene.publish(range(3))
     assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+    await scene.publish(range(4))
+    assert scene.keeper.retry_at == scene.time + 2
     scene.b.refuses.clear()
-    await scene.publish(range(3))
+    await scene.publish(range(4))
     assert scene.keeper.retry_at is None
 
 
@@ -272,6 +280,17 @@ async def test_what_was_deleted_by_hand_at_a_sink_comes_back(scene: Scene) -> No
     state = await scene.publish(range(3))
     assert gone in scene.a.texts
     assert (state.seq, state.propagated) == (1, True)
+
+
+async def test_a_sink_that_tells_of_a_strangers_change_is_mended_at_once(scene: Scene) -> None:
+    await scene.publish(range(3))
+    scene.a.texts.clear()
+    scene.a.seen_touched = True
+    state = await scene.publish(range(3))
+    scene.a.seen_touched = False
+    assert progress(state) == {"a": ("Published", 1), "b": ("Published", 1)}
+    assert (state.published, state.propagated) == (True, True)
+    SignedTree.parse(URL, scene.a.texts)
 
 
 async def test_a_sink_that_is_added_gets_the_tree_and_one_that_stays_is_not_asked_again(

@@ -1,0 +1,81 @@
+"""One sink, and what is known of it since this process began."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from statusfleet.publishers.sink import (
+    ForeignTreeError,
+    LaggingError,
+    Progress,
+    RootMovedError,
+    SeenTree,
+    Sink,
+    SinkError,
+    Target,
+)
+from statusfleet.reconcile.conditions import SinkState
+from statusnode.records.tree import Root, TreeError
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A sink, and what is known of it since this process began."""
+
+    sink: Sink
+    met: bool = False
+    """Whether its root was looked at, and may be replaced."""
+    foreign: bool = False
+    """Whether another's tree stands there."""
+    root: str | None = None
+    """The text of the root that it holds."""
+    served: Target | None = None
+    proved: Target | None = None
+    look_again: float = 0.0
+    progress: Progress = "Pending"
+    problem: str = ""
+
+    @property
+    def seq(self) -> int:
+        """The number of the root that it holds, 0 without one."""
+        with suppress(TreeError):
+            return Root.parse(self.root or "").seq
+        return 0
+
+    @property
+    def state(self) -> SinkState:
+        """How far it is, as last seen."""
+        return SinkState(self.sink.name, self.progress, self.seq, self.problem)
+
+    async def attempt(self, act: Callable[[Place], Awaitable[None]]) -> bool:
+        """Act on it; return whether that worked, and keep what went wrong."""
+        self.foreign = False
+        try:
+            await act(self)
+        except RootMovedError as error:
+            # Look again, and go on from what is there.
+            self.met, self.progress, self.problem = False, "Publishing", str(error)
+        except LaggingError as error:
+            self.progress, self.problem = "Publishing", str(error)
+        except SinkError as error:
+            self.foreign = isinstance(error, ForeignTreeError)
+            self.progress, self.problem = "Failed", str(error)
+        else:
+            return True
+        return False
+
+
+def what_is_wrong(seen: SeenTree, target: Target) -> str:
+    """Return what is wrong with a tree that was read back, "" for nothing."""
+    signed = target.publication.tree
+    where = seen.server or "DNS"
+    if seen.complaints:
+        named = f"{seen.server}: " if seen.server else ""
+        return named + "; ".join(seen.complaints[:3])
+    if seen.seq != signed.seq:
+        return f"{where} gives number {seen.seq}, published was {signed.seq}"
+    if {str(node) for node in seen.nodes} != {str(node) for node in signed.tree.nodes}:
+        return f"{where} gives other records than were published"
+    return ""
