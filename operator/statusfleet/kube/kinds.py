@@ -1,7 +1,7 @@
 """The kinds of objects that are read or written, with their place in the API.
 
 A table instead of discovery: these paths are stable parts of Kubernetes, of this project, or of
-the two projects whose objects we can make, and a start that asks nothing is a quick one.
+ExternalDNS, whose objects we can make, and a start that asks nothing is a quick one.
 """
 
 from __future__ import annotations
@@ -62,7 +62,6 @@ JOB: Final = Kind("batch/v1", "Job", "jobs")
 LEASE: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
 ENDPOINT_SLICE: Final = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 DNS_ENDPOINT: Final = Kind("externaldns.k8s.io/v1alpha1", "DNSEndpoint", "dnsendpoints")
-POD_MONITOR: Final = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors")
 NETWORK_POLICY: Final = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 POD_DISRUPTION_BUDGET: Final = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ROLE: Final = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")

@@ -17,7 +17,7 @@ from typing import Self, get_args
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.roles import RoleName
 from statusfleet.kube.client import KubeClient
-from statusfleet.kube.errors import ConflictError, NotFoundError
+from statusfleet.kube.errors import ConflictError
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
     PERSISTENT_VOLUME_CLAIM,
@@ -35,7 +35,7 @@ from statusfleet.store.state import State
 from statusfleet.worlds.canary import canary_settings
 from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.kubernetes.addresses import Seen, advertised, dialed
-from statusfleet.worlds.kubernetes.applying import Applied, Applier, digest
+from statusfleet.worlds.kubernetes.applying import Applied, Applier
 from statusfleet.worlds.kubernetes.canary import CanaryReader, canary_names, canary_objects
 from statusfleet.worlds.kubernetes.claim import claim, drops_claim
 from statusfleet.worlds.kubernetes.configmap import config_map
@@ -43,7 +43,8 @@ from statusfleet.worlds.kubernetes.credentials import Credentials, Values
 from statusfleet.worlds.kubernetes.deployment import CANARY_KEY_FILE
 from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
 from statusfleet.worlds.kubernetes.hostnames import FRESH_SECONDS, HostNames, LookUp, look_up
-from statusfleet.worlds.kubernetes.names import CANARY, SETTINGS, Owner
+from statusfleet.worlds.kubernetes.hurrying import hurry
+from statusfleet.worlds.kubernetes.names import CANARY, Owner
 from statusfleet.worlds.kubernetes.networkpolicy import member_policy
 from statusfleet.worlds.kubernetes.pin import Choice, choose_pin, role_of
 from statusfleet.worlds.kubernetes.poddisruptionbudget import pod_disruption_budget
@@ -280,24 +281,7 @@ class KubernetesWorld:
         seen = self._view.stateful_sets.get(body["metadata"]["name"])
         await self._applier.apply(body, seen)
         if any(changed):
-            await self._hurry(self._pods.get(member.id), settings)
-
-    async def _hurry(self, pod: PodRecord | None, settings: list[JsonDict]) -> None:
-        """Have a running pod see its new settings at once.
-
-        A kubelet looks at mounted ConfigMaps and Secrets once in a minute or so, and whenever the
-        pod itself changes: so it is changed. Done once and never made good, since the kubelet
-        comes by anyway.
-        """
-        if pod is None or not pod.running or pod.deleting:
-            return
-        note = {SETTINGS: digest({"settings": settings})}
-        metadata = {"uid": pod.uid, "annotations": note}
-        try:
-            namespace = self._owner.namespace
-            await self._client.patch(POD, namespace, pod.name, {"metadata": metadata})
-        except (ConflictError, NotFoundError):
-            return  # another pod by now, which has the new settings from its start
+            await hurry(self._client, self._owner.namespace, self._pods.get(member.id), settings)
 
     async def restart(self, names: Iterable[str]) -> tuple[str, ...]:
         """Have these members' pods made anew, from what was applied last.
@@ -362,7 +346,7 @@ class KubernetesWorld:
         objects = canary_objects(self._owner, settings, image, self._image)
         changed = [await self._ensure(body) for body in objects]
         if any(changed):
-            await self._hurry(self._canary_pod(), objects)
+            await hurry(self._client, self._owner.namespace, self._canary_pod(), objects)
         self._canary.start(self._group, wish.interval_seconds)
 
     def _canary_pod(self) -> PodRecord | None:
