@@ -6,9 +6,11 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from statusnode.metrics.text import Family, Sample, counters_by, gauge, histogram
+from statusfleet.api.spec import Canary
+from statusfleet.plan.types import CanaryVerdict
+from statusnode.metrics.text import Family, Labels, Sample, counters_by, gauge, histogram
 
 Outcome = Literal["done", "retry", "blocked", "invalid", "crashed"]
 FleetId = tuple[str, str]
@@ -16,9 +18,17 @@ _BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _COUNTS: Final = ("desired", "ready", "published")
 
 
+@dataclass(frozen=True, slots=True)
+class CanaryRun:
+    """A canary's last run, and how often there should be one."""
+
+    interval_seconds: float
+    verdict: CanaryVerdict
+
+
 @dataclass(slots=True)
 class Numbers:
-    """Counters of one process, and the last status of each fleet."""
+    """Counters of one process, and the last status and canary of each fleet."""
 
     passes: Counter[str] = field(default_factory=Counter)
     events: int = 0
@@ -26,12 +36,25 @@ class Numbers:
     seconds: float = 0.0
     durations: list[int] = field(default_factory=lambda: [0] * (len(_BOUNDS) + 1))
     statuses: dict[FleetId, Mapping[str, Any]] = field(default_factory=dict)
+    canaries: dict[FleetId, CanaryRun] = field(default_factory=dict)
 
     def passed(self, outcome: Outcome, seconds: float) -> None:
         """Count a pass and how long it took."""
         self.passes[outcome] += 1
         self.seconds += seconds
         self.durations[bisect_left(_BOUNDS, seconds)] += 1
+
+    def ran(self, fleet: FleetId, canary: Canary, verdict: CanaryVerdict | None) -> None:
+        """Remember the last run of a fleet's canary, None where there was none."""
+        if canary.enabled and verdict is not None:
+            self.canaries[fleet] = CanaryRun(canary.interval.seconds, verdict)
+        else:
+            self.canaries.pop(fleet, None)
+
+    def forget(self, fleet: FleetId) -> None:
+        """Count a fleet no more."""
+        self.statuses.pop(fleet, None)
+        self.canaries.pop(fleet, None)
 
     def families(self, *, leads: bool, silent_seconds: float) -> Iterator[Family]:
         """Yield everything that is counted."""
@@ -45,7 +68,8 @@ class Numbers:
             "statusfleet_reconcile_total",
             "Passes over fleets by what came of them.",
             "outcome",
-            self.passes,
+            # All of them from the start: from nothing to one is no increase to Prometheus.
+            {outcome: self.passes[outcome] for outcome in get_args(Outcome)},
         )
         yield histogram(
             "statusfleet_reconcile_seconds",
@@ -89,6 +113,32 @@ class Numbers:
                 if status.get("tree")
             ),
         )
+        yield from self._canaries()
+
+    def _canaries(self) -> Iterator[Family]:
+        runs = self.canaries.items()
+        yield Family(
+            "statusfleet_canary_interval_seconds",
+            "gauge",
+            "Time between two runs of a fleet's canary.",
+            tuple(Sample(run.interval_seconds, _labels(fleet)) for fleet, run in runs),
+        )
+        yield Family(
+            "statusfleet_canary_finished_timestamp_seconds",
+            "gauge",
+            "When the last run of a fleet's canary ended, unix seconds; minutes late at most.",
+            tuple(Sample(run.verdict.finished_at, _labels(fleet)) for fleet, run in runs),
+        )
+        yield Family(
+            "statusfleet_canary_latency_seconds",
+            "gauge",
+            "From the canary's post to the message's arrival at another member.",
+            tuple(
+                Sample(run.verdict.latency_ms / 1000, _labels(fleet))
+                for fleet, run in runs
+                if run.verdict.latency_ms is not None
+            ),
+        )
 
     def _conditions(self) -> Iterator[Sample]:
         for fleet, status in self.statuses.items():
@@ -104,5 +154,5 @@ class Numbers:
                     yield Sample(float(counts.get(state, 0)), labels)
 
 
-def _labels(fleet: FleetId) -> tuple[tuple[str, str], ...]:
+def _labels(fleet: FleetId) -> Labels:
     return ("namespace", fleet[0]), ("fleet", fleet[1])

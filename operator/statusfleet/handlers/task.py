@@ -206,6 +206,7 @@ class FleetTask:
         if not fleet.spec.paused:
             await self._hold()
         report = await self._reconciler.reconcile(fleet, wrong)
+        self._around.numbers.ran(self.fleet_id, fleet.spec.canary, report.observation.canary)
         now = self._around.now()
         said = [*restarts(report.restarted)]
         self._around.numbers.restarts += len(report.restarted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import subprocess
 import sys
@@ -16,10 +15,10 @@ import yaml
 from statusfleet.kube import KubeClient
 from statusfleet.kube.kinds import ROLE
 from support import kube_api
+from support.chart import needs_helm, rendered
 from support.kube_api import ApiServer
 from support.operator_process import FleetUser, eventually
 
-CHART = Path(__file__).parents[3] / "charts/statusfleet"
 RIGHTS = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Role", "RoleBinding"}
 
 
@@ -30,18 +29,6 @@ def _program(name: str) -> str:
     return found
 
 
-def _rendered(namespace: str, **values: Any) -> list[dict[str, Any]]:
-    command = [_program("helm"), "template", "statusfleet", str(CHART), "--values", "-"]
-    found = subprocess.run(
-        [*command, "--namespace", namespace],
-        input=json.dumps(values),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [body for body in yaml.safe_load_all(found.stdout) if body]
-
-
 def _kubectl(server: ApiServer, bodies: list[dict[str, Any]], *arguments: str) -> None:
     command = [_program("kubectl"), "--kubeconfig", server.kubeconfig(), *arguments, "-f", "-"]
     done = subprocess.run(
@@ -50,25 +37,28 @@ def _kubectl(server: ApiServer, bodies: list[dict[str, Any]], *arguments: str) -
     assert done.returncode == 0, done.stderr
 
 
+@needs_helm
 @pytest.mark.parametrize("listed", [False, True], ids=["cluster-wide", "namespaces"])
 async def test_every_object_is_taken_as_it_is(
     api_server: ApiServer, namespace: str, listed: bool
 ) -> None:
     enabled = {"enabled": True}
-    bodies = _rendered(
-        namespace,
-        namespaces=[namespace] if listed else [],
-        networkPolicy=enabled,
-        podDisruptionBudget=enabled,
-    )
+    values = {
+        "namespaces": [namespace] if listed else [],
+        "grafanaDashboard": enabled,
+        "networkPolicy": enabled,
+        "podDisruptionBudget": enabled,
+    }
+    bodies = rendered(values, namespace=namespace)
     strictly = ("apply", "--server-side", "--dry-run=server", "--validate=strict")
     _kubectl(api_server, bodies, *strictly)
 
 
+@needs_helm
 async def test_the_rights_are_enough_to_look_after_the_fleets_of_all_namespaces(
     api_server: ApiServer, client: KubeClient, namespace: str, tmp_path: Path
 ) -> None:
-    bodies = [body for body in _rendered(namespace) if body["kind"] in RIGHTS]
+    bodies = [body for body in rendered(namespace=namespace) if body["kind"] in RIGHTS]
     for body in bodies:
         if body["kind"] == "ClusterRoleBinding" or body["metadata"]["name"].endswith("-leader"):
             # The server knows users by their tokens, and no service accounts.

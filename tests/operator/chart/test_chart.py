@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,45 +12,22 @@ import yaml
 
 import statusnode
 from statusfleet.worlds.kubernetes.networkpolicy import OPERATOR
-from support import kube_api
+from support.chart import CHART, helm, needs_helm, of_kind, rendered
 
-ROOT = Path(__file__).parents[3]
-CHART = ROOT / "charts/statusfleet"
-CRD = ROOT / "crds/statusfleets.statusfleet.io.yaml"
-HELM = kube_api.program("helm") or shutil.which("helm")
-needs_helm = pytest.mark.skipif(HELM is None, reason="needs helm")
+CRD = Path(__file__).parents[3] / "crds/statusfleets.statusfleet.io.yaml"
 EVERYTHING = {
     "namespaces": ["one", "two"],
     "replicas": 2,
     "podDisruptionBudget": {"enabled": True},
     "networkPolicy": {"enabled": True},
+    "grafanaDashboard": {"enabled": True},
+    "podMonitor": {"enabled": True},
+    "prometheusRule": {"enabled": True},
     "serviceMonitor": {"enabled": True},
     "uninstall": {"fleets": "Delete"},
     "operator": {"extraArgs": ["--verbose"], "publishUnreachable": True},
     "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "more"}}],
 }
-
-
-def helm(*arguments: str, values: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
-    command = [str(HELM), *arguments, "--values", "-"]
-    return subprocess.run(
-        command, input=json.dumps(values or {}), capture_output=True, text=True, check=False
-    )
-
-
-def rendered(values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    found = helm("template", "statusfleet", str(CHART), "--namespace", "system", values=values)
-    assert found.returncode == 0, found.stderr
-    return [body for body in yaml.safe_load_all(found.stdout) if body]
-
-
-def of_kind(bodies: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    """Return the objects of a kind that are no hooks."""
-    return [
-        body
-        for body in bodies
-        if body["kind"] == kind and "helm.sh/hook" not in body["metadata"].get("annotations", {})
-    ]
 
 
 def test_the_chart_carries_the_definition_and_the_version_of_this_tree() -> None:
@@ -115,6 +91,62 @@ def test_with_a_list_of_namespaces_only_nodes_are_read_in_the_whole_cluster() ->
 
 
 @needs_helm
+def test_a_server_that_does_not_know_the_rules_of_the_definition_is_refused() -> None:
+    for version, taken in (("v1.28.15", False), ("v1.29.0-eks-1", True), ("v1.34.4", True)):
+        found = helm("template", "x", str(CHART), "--kube-version", version)
+        assert (found.returncode == 0) is taken, version
+
+
+@needs_helm
+def test_whatever_else_is_wanted_gets_into_the_operator_s_pod() -> None:
+    one = {"name": "x"}
+    values = {
+        "commonLabels": {"team": "p2p"},
+        "deploymentAnnotations": {"a": "deployment"},
+        "extraContainers": [{**one, "image": "i"}],
+        "extraEnv": [{**one, "value": "y"}],
+        "extraEnvFrom": [{"configMapRef": one}],
+        "extraInitContainers": [{**one, "image": "i"}],
+        "extraObjects": ["kind: A{{ .Release.Namespace }}", {"kind": "B", "metadata": one}],
+        "extraVolumeMounts": [{**one, "mountPath": "/x"}],
+        "extraVolumes": [{**one, "emptyDir": {}}],
+        "imagePullSecrets": [one],
+        "nodeSelector": {"disk": "ssd"},
+        "operator": {"extraArgs": ["--context=x"]},
+        "podAnnotations": {"a": "pod"},
+        "podLabels": {"l": "pod", "app.kubernetes.io/name": "another"},
+        "priorityClassName": "system-cluster-critical",
+        "resources": {"limits": {"cpu": "1"}},
+        "tolerations": [{"operator": "Exists"}],
+        "topologySpreadConstraints": [{"maxSkew": 1}],
+    }
+    text = helm("template", "statusfleet", str(CHART), "-n", "system", values=values).stdout
+    bodies = [body for body in yaml.safe_load_all(text) if body]
+    assert {"Asystem", "B"} <= {body["kind"] for body in bodies}
+    (deployment,) = of_kind(bodies, "Deployment")
+    assert deployment["metadata"]["annotations"] == {"a": "deployment"}
+    assert deployment["metadata"]["labels"]["team"] == "p2p"
+    metadata, pod = (deployment["spec"]["template"][key] for key in ("metadata", "spec"))
+    assert metadata["annotations"] == {"a": "pod"}
+    # Fleets let the operator in by its name, which nobody changes.
+    assert (
+        metadata["labels"].items() >= {"l": "pod", "app.kubernetes.io/name": "statusfleet"}.items()
+    )
+    operator, beside = pod["containers"]
+    assert beside == values["extraContainers"][0]
+    assert operator["args"][-1] == "--context=x"
+    for key in ("nodeSelector", "priorityClassName", "tolerations", "topologySpreadConstraints"):
+        assert pod[key] == values[key]
+    assert pod["imagePullSecrets"] == [one]
+    assert pod["initContainers"] == values["extraInitContainers"]
+    assert pod["volumes"] == values["extraVolumes"]
+    for key, value in (("env", "extraEnv"), ("envFrom", "extraEnvFrom")):
+        assert operator[key] == values[value]
+    assert operator["volumeMounts"] == values["extraVolumeMounts"]
+    assert operator["resources"]["limits"]["cpu"] == "1"
+
+
+@needs_helm
 @pytest.mark.parametrize(
     ("values", "hook", "option"),
     [
@@ -147,3 +179,62 @@ def test_wrong_values_are_refused_by_name(values: dict[str, Any]) -> None:
     found = helm("template", "statusfleet", str(CHART), values=values)
     assert found.returncode != 0
     assert next(iter(values)) in found.stderr
+
+
+# ── what is said of it ──
+
+
+def _leaves(values: Any, path: str = "") -> dict[str, Any]:
+    """Return the values that can be set one by one, by their path."""
+    if not isinstance(values, dict) or not values:
+        return {path: values}
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _leaves(value, f"{path}.{key}" if path else key)
+    return found
+
+
+def _documented() -> dict[str, Any]:
+    """Return what README.md says of values: their defaults, by path."""
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| `(.*?)` \| \S.* \|$", (CHART / "README.md").read_text(), re.MULTILINE
+    )
+    return _leaves({key: json.loads(default) for key, default in rows})
+
+
+def test_every_value_is_documented_with_its_default() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert _documented() == _leaves(values)
+
+
+@needs_helm
+def test_every_value_of_a_wrong_type_is_refused_by_name() -> None:
+    def wrong(values: Any) -> Any:
+        if isinstance(values, dict) and values:
+            return {key: wrong(value) for key, value in values.items()}
+        return [["neither a text nor a number nor an object"]]
+
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    for free in ("podSecurityContext", "resources", "securityContext"):
+        values[free] = {}  # whatever Kubernetes takes
+    found = helm("template", "statusfleet", str(CHART), values=wrong(values))
+    assert found.returncode != 0
+    named = set(re.findall(r"'/([\w/]+)'", found.stderr))
+    missing = {
+        path
+        for path in (key.replace(".", "/") for key in _leaves(values))
+        if not any(one == path or one.startswith(f"{path}/") for one in named)
+    }
+    assert not missing, found.stderr
+
+
+@needs_helm
+def test_every_misspelt_value_is_refused_by_name() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    free = {"podSecurityContext", "resources", "securityContext"}
+    groups = {key for key, value in values.items() if isinstance(value, dict) and value} - free
+    given = {"enabeld": True, **{key: {"enabeld": True} for key in groups}}
+    found = helm("template", "statusfleet", str(CHART), values=given)
+    assert found.returncode != 0
+    for path in ["", *(f"/{key}" for key in groups)]:
+        assert re.search(rf"at '{path}': .*enabeld", found.stderr), found.stderr
