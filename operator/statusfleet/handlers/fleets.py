@@ -66,4 +66,4 @@ class Fleets:
         known[1].cancel()
         with suppress(asyncio.CancelledError):
             await known[1]
-        self._around.numbers.statuses.pop(fleet, None)
+        self._around.numbers.forget(fleet)

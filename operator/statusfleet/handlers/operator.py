@@ -28,6 +28,7 @@ from statusfleet.kube.connection import Connection, load_connection
 from statusfleet.kube.errors import NotFoundError, TransientError
 from statusfleet.kube.kinds import STATUS_FLEET
 from statusfleet.kube.lease import LEASE_NAME, Leadership
+from statusnode.metrics.process import process_families
 from statusnode.metrics.server import MetricsServer, Sources
 from statusnode.metrics.text import Family
 
@@ -184,7 +185,8 @@ class Operator:
 
     def _families(self) -> Iterable[Family]:
         leads = self._leadership is not None and self._leadership.leads
-        return self._numbers.families(leads=leads, silent_seconds=self._silence)
+        numbers = self._numbers.families(leads=leads, silent_seconds=self._silence)
+        return [*process_families(), *numbers]
 
     @property
     def _silence(self) -> float:
