@@ -14,16 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from statusfleet.cli.kubectl.cluster import (
-    CommandError,
-    Context,
-    Kubeconfig,
-    Name,
-    Namespace,
-    Place,
-    Remote,
-    run,
-)
+from statusfleet.cli.kubectl.cluster import CommandError, Place, Remote, on_fleet, run
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -39,8 +30,9 @@ _INTERRUPTED: Final = 130
 _LAST_LINES: Final = 5
 
 
+@on_fleet
 def canary(
-    name: Name,
+    place: Place,
     runs: Annotated[
         int | None,
         typer.Option(
@@ -62,9 +54,6 @@ def canary(
             help="How long to wait for its pod to run.",
         ),
     ] = 120,
-    namespace: Namespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
 ) -> None:
     """Send messages through a fleet now, and tell how long each leg takes or why it fails.
 
@@ -81,7 +70,6 @@ def canary(
 
     from statusfleet.cli.kubectl.probe import all_passed, verdict_lines
 
-    place = Place(name, namespace, kubeconfig, context)
     found = run(place, work, interrupted=_INTERRUPTED)
     for line in verdict_lines(found):
         typer.echo(line)

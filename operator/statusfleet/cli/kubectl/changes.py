@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from statusfleet.cli.kubectl.cluster import (
-    CommandError,
-    Context,
-    Kubeconfig,
-    Name,
-    Namespace,
-    Place,
-    Remote,
-    parse,
-    run,
-)
+from statusfleet.cli.kubectl.cluster import CommandError, Place, Remote, on_fleet, parse, run
 
 if TYPE_CHECKING:
     from statusfleet.api.fleet import StatusFleet
@@ -27,17 +17,15 @@ MANAGER: Final = "kubectl-statusfleet"
 """By which name the API server remembers who set what: not by the operator's."""
 
 
+@on_fleet
 def restart(
-    name: Name,
+    place: Place,
     member: Annotated[
         str,
         typer.Argument(
             metavar="[MEMBER]", help="Such as relayer-0.", show_default="all, one by one"
         ),
     ] = "",
-    namespace: Namespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
 ) -> None:
     """Have members started anew, as spec.rollout says, by what this operator would run.
 
@@ -49,26 +37,24 @@ def restart(
         await _patch(remote, restart_patch(fleet, member, datetime.now(UTC)))
         return fleet
 
-    fleet = run(Place(name, namespace, kubeconfig, context), work)
+    fleet = run(place, work)
     who = member or "every member"
-    typer.echo(f"{who} of {name} is to be started anew, as spec.rollout says")
+    typer.echo(f"{who} of {place.name} is to be started anew, as spec.rollout says")
     if fleet.spec.paused:
-        hint = f"kubectl statusfleet resume {name}"
-        typer.echo(f"nothing happens while {name} is paused: {hint}", err=True)
+        hint = f"kubectl statusfleet resume {place.name}"
+        typer.echo(f"nothing happens while {place.name} is paused: {hint}", err=True)
 
 
-def pause(
-    name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = ""
-) -> None:
+@on_fleet
+def pause(place: Place) -> None:
     """Have the operator observe and report, and change nothing."""
-    _set_paused(Place(name, namespace, kubeconfig, context), paused=True)
+    _set_paused(place, paused=True)
 
 
-def resume(
-    name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = ""
-) -> None:
+@on_fleet
+def resume(place: Place) -> None:
     """Have the operator go on with a fleet that was paused."""
-    _set_paused(Place(name, namespace, kubeconfig, context), paused=False)
+    _set_paused(place, paused=False)
 
 
 def _set_paused(place: Place, *, paused: bool) -> None:

@@ -5,10 +5,12 @@ goes wrong is told.
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from statusfleet.kube import KubeClient
     from statusfleet.kube.kinds import JsonDict
 
+Rest = ParamSpec("Rest")
 Result = TypeVar("Result")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the fleet.")]
@@ -57,6 +60,38 @@ class Place:
     """Its namespace; "" means the one of the context."""
     kubeconfig: str = ""
     context: str = ""
+
+
+def on_fleet(command: Callable[Concatenate[Place, Rest], None]) -> Callable[..., None]:
+    """Give a command the argument NAME and kubectl's options, as its first argument: a `Place`."""
+    return _placed(command, name=Name)
+
+
+def on_cluster(command: Callable[Concatenate[Place, Rest], None]) -> Callable[..., None]:
+    """Give a command kubectl's options, as its first argument: a `Place` that names no fleet."""
+    return _placed(command)
+
+
+def _placed(command: Callable[..., None], **before: object) -> Callable[..., None]:
+    """Return a command whose signature, by which it is called, names each option."""
+    own = inspect.signature(command, eval_str=True)
+    _, *others = own.parameters.values()
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    after = {"namespace": Namespace, "kubeconfig": Kubeconfig, "context": Context}
+    parameters = [
+        *(inspect.Parameter(key, kind, annotation=value) for key, value in before.items()),
+        *others,
+        *(inspect.Parameter(k, kind, annotation=v, default="") for k, v in after.items()),
+    ]
+
+    @functools.wraps(command)
+    def called(**values: Any) -> None:  # noqa: ANN401 - as the signature says
+        place = Place(values.pop("name", ""), *(values.pop(key, "") for key in after))
+        command(place, **values)
+
+    called.__annotations__ = {one.name: one.annotation for one in parameters}
+    vars(called)["__signature__"] = own.replace(parameters=parameters)
+    return called
 
 
 @dataclass(frozen=True, slots=True)

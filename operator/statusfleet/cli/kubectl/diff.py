@@ -8,22 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from statusfleet.cli.kubectl.cluster import (
-    CommandError,
-    Context,
-    Kubeconfig,
-    Namespace,
-    Place,
-    Remote,
-    parse,
-    run,
-)
+from statusfleet.cli.kubectl.cluster import CommandError, Place, Remote, on_cluster, parse, run
 
 if TYPE_CHECKING:
     from statusfleet.api.manifest import Manifest
@@ -60,13 +51,12 @@ class Change:
     is_new: bool
 
 
+@on_cluster
 def diff(
+    place: Place,
     file: Annotated[
         str, typer.Option("--filename", "-f", metavar="FILE", help="The manifest; - is the input.")
     ],
-    namespace: Namespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
 ) -> None:
     """Tell what applying a manifest would change, and what the operator would then do.
 
@@ -83,18 +73,20 @@ def diff(
         raise typer.Exit(_FAILED) from error
     differs = False
     for wish in wishes:
-        if namespace and wish.namespace and namespace != wish.namespace:
+        if place.namespace and wish.namespace not in ("", place.namespace):
             typer.echo(
-                f"error: the manifest is for the namespace {wish.namespace}, not {namespace}",
+                f"error: the manifest is for the namespace {wish.namespace}, not {place.namespace}",
                 err=True,
             )
             raise typer.Exit(_FAILED)
-        place = Place(wish.manifest.fleet.name, wish.namespace or namespace, kubeconfig, context)
+        fleet = replace(
+            place, name=wish.manifest.fleet.name, namespace=wish.namespace or place.namespace
+        )
 
         async def work(remote: Remote, wish: Wish = wish) -> Change:
             return await _compare(remote, wish)
 
-        change = run(place, work, failed=_FAILED, interrupted=_FAILED)
+        change = run(fleet, work, failed=_FAILED, interrupted=_FAILED)
         for line in change_lines(change):
             typer.echo(line)
         differs = differs or change.is_new or bool(change.edits or change.forecast.differences)

@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from statusfleet.cli.kubectl.cluster import (
-    CommandError,
-    Context,
-    Kubeconfig,
-    Name,
-    Namespace,
-    Place,
-    Remote,
-    run,
-)
+from statusfleet.cli.kubectl.cluster import CommandError, Place, Remote, on_fleet, run
 
 if TYPE_CHECKING:
     from statusfleet.cli.kubectl.sources import Source
@@ -40,8 +31,9 @@ class Reading:
     tail: int | None
 
 
+@on_fleet
 def logs(
-    name: Name,
+    place: Place,
     what: Annotated[
         str,
         typer.Argument(
@@ -60,16 +52,13 @@ def logs(
         int | None,
         typer.Option("--tail", min=0, metavar="N", help="Only the last lines.", show_default="all"),
     ] = None,
-    namespace: Namespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
 ) -> None:
     """Print what members have written, each line with the member's name before it.
 
     Exits with 1 if a pod's log cannot be read.
     """
     reading = Reading(what, follow, previous, tail)
-    whole = run(Place(name, namespace, kubeconfig, context), lambda fleet: _print(fleet, reading))
+    whole = run(place, lambda fleet: _print(fleet, reading))
     if not whole:
         raise typer.Exit(1)
 

@@ -1,7 +1,8 @@
 """The command `kubectl-statusfleet`, which kubectl runs as `kubectl statusfleet`.
 
-Exit codes of every command: 0 done, 1 failed, 2 wrong usage. What a command needs beyond its
-options is imported when it runs, so that `--help` and completion are quick.
+Exit codes of every command but `diff`, which has those of kubectl diff: 0 done, 1 failed, 2 wrong
+usage. What a command needs beyond its options is imported when it runs, so that `--help` and
+completion are quick.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from statusfleet.cli.kubectl.tree import tree
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # paragraphs are filled anew
     help="Look at fleets of Status nodes in a cluster, and tell their operator what to do.",
     pretty_exceptions_show_locals=False,  # locals may hold what only the cluster should
 )

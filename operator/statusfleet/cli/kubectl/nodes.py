@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from statusfleet.cli.kubectl.cluster import (
-    Context,
-    Kubeconfig,
-    Name,
-    Namespace,
-    Place,
-    Remote,
-    parse,
-    run,
-)
+from statusfleet.cli.kubectl.cluster import Place, Remote, on_fleet, parse, run
 from statusfleet.cli.kubectl.formats import Format
 
 if TYPE_CHECKING:
@@ -25,8 +16,9 @@ if TYPE_CHECKING:
     from statusnode.records.enr import Record
 
 
+@on_fleet
 def nodes(
-    name: Name,
+    place: Place,
     form: Annotated[
         Format,
         typer.Option(
@@ -35,9 +27,6 @@ def nodes(
             "cluster-config: a part of statusd's configuration.",
         ),
     ] = Format.ENODE,
-    namespace: Namespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
 ) -> None:
     """Write a fleet's nodes, all of them, in a form that other programs read.
 
@@ -45,7 +34,7 @@ def nodes(
     """
     from statusfleet.cli.kubectl.directory import write
 
-    fleet, found = run(Place(name, namespace, kubeconfig, context), read_nodes)
+    fleet, found = run(place, read_nodes)
     missing = [node.name for node in found if not node.enode]
     if missing:
         typer.echo(f"without an address yet: {', '.join(missing)}", err=True)

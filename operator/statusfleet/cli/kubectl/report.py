@@ -12,19 +12,12 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from statusfleet.cli.kubectl.cluster import (
-    Context,
-    Kubeconfig,
-    Name,
-    Namespace,
-    Place,
-    Remote,
-    run,
-)
+from statusfleet.cli.kubectl.cluster import Place, Remote, on_fleet, run
 
 
+@on_fleet
 def report(
-    name: Name,
+    place: Place,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -45,9 +38,6 @@ def report(
             show_default="found by its labels",
         ),
     ] = "",
-    namespace: Namespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
 ) -> None:
     """Write a zip for a bug report: objects, events, logs, tree, versions, and no secrets.
 
@@ -56,14 +46,14 @@ def report(
     of members and nodes are in it.
     """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = output or Path(f"{name}-report-{moment}.zip")
+    path = output or Path(f"{place.name}-report-{moment}.zip")
 
     async def work(remote: Remote) -> tuple[int, list[str]]:
         await remote.get()  # No file for a fleet that is not there.
         return await _write(remote, operator_namespace, path)
 
     try:
-        count, notes = run(Place(name, namespace, kubeconfig, context), work, interrupted=130)
+        count, notes = run(place, work, interrupted=130)
     except FileExistsError as error:
         typer.echo(f"error: {path} is there already, and is left alone", err=True)
         raise typer.Exit(1) from error

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from statusfleet.cli.kubectl.cluster import (
-    Context,
-    Kubeconfig,
-    Name,
-    Namespace,
-    Place,
-    Remote,
-    run,
-)
+from statusfleet.cli.kubectl.cluster import Place, Remote, on_fleet, run
 
 if TYPE_CHECKING:
     from statusfleet.kube.kinds import JsonDict
@@ -29,17 +21,15 @@ _CLEAR: Final = "\x1b[H\x1b[2J"
 """What a terminal takes as: begin at the top, with nothing on the screen (ECMA-48)."""
 
 
+@on_fleet
 def status(
-    name: Name,
+    place: Place,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Show it anew with every change, until Ctrl-C.")
     ] = False,
-    namespace: Namespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
 ) -> None:
     """Show a fleet: roles, members, addresses, tree, and conditions with what helps."""
-    run(Place(name, namespace, kubeconfig, context), _follow if watch else _show)
+    run(place, _follow if watch else _show)
 
 
 async def _show(fleet: Remote) -> None:

@@ -10,17 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from statusfleet.cli.kubectl.cluster import (
-    CommandError,
-    Context,
-    Kubeconfig,
-    Name,
-    Namespace,
-    Place,
-    Remote,
-    parse,
-    run,
-)
+from statusfleet.cli.kubectl.cluster import CommandError, Place, Remote, on_fleet, parse, run
 from statusfleet.cli.kubectl.columns import columns
 
 if TYPE_CHECKING:
@@ -29,11 +19,10 @@ if TYPE_CHECKING:
     from statusnode.records.tree import SignedTree
 
 
-def tree(
-    name: Name, namespace: Namespace = "", kubeconfig: Kubeconfig = "", context: Context = ""
-) -> None:
+@on_fleet
+def tree(place: Place) -> None:
     """Show a fleet's tree: root, sinks, links, and the record of each member in it."""
-    run(Place(name, namespace, kubeconfig, context), _show)
+    run(place, _show)
 
 
 async def _show(remote: Remote) -> None:
