@@ -1,0 +1,135 @@
+"""A publisher in a process of its own that is killed (SIGKILL) at a step of a publication.
+
+A step is the moment before, or after, anything is written: to the memory, to the DNS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from statusfleet.kube import KubeClient
+from statusfleet.plan import DesiredTree
+from statusfleet.publishers.cluster_dns import ClusterDnsSink
+from statusfleet.publishers.objects import Owner
+from statusfleet.publishers.rfc2136 import Rfc2136Sink, UpdateSettings
+from statusfleet.publishers.sink import Sink
+from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.store import FolderStore, Store
+from statusfleet.store.kubernetes import KubernetesStore
+from support.dns_servers import KEY_NAME, SECRET, ZONE
+from support.records import DOMAIN, TREE_KEY, vector_node
+
+DESIRED = DesiredTree(
+    domain=DOMAIN,
+    candidates=(),
+    links=(),
+    root_ttl_seconds=60,
+    entries_ttl_seconds=3600,
+    soa_minimum_seconds=60,
+    name_servers=("localhost",),
+    mailbox=f"hostmaster.{DOMAIN}",
+    sinks=("one",),
+)
+_TESTS = Path(__file__).parents[1]
+_PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What to publish, and where: with a server into its zone, else to a fleet's own servers.
+
+    `memory` is a folder, or the namespace of a fleet on a cluster.
+    """
+
+    memory: str
+    first_node: int
+    nodes: int
+    now: float
+    server: str = ""
+    kubeconfig: str = ""
+    fleet: str = "eth"
+
+    async def run(self, kill_at: int = 0) -> bool:
+        """Publish in another process; tell whether it lived to see the tree served."""
+        text = json.dumps({**asdict(self), "kill_at": kill_at})
+        path = os.pathsep.join(filter(None, (str(_TESTS), os.environ.get("PYTHONPATH"))))
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "support.killed_publisher", text),
+            env={**os.environ, "PYTHONPATH": path},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await asyncio.wait_for(child.communicate(), _PATIENCE_SECONDS)
+        assert child.returncode in (0, -signal.SIGKILL), said.decode()
+        return child.returncode == 0
+
+
+class _Steps:
+    """Counts steps, and ends the process at one of them."""
+
+    def __init__(self, kill_at: int) -> None:
+        self._left = kill_at
+
+    def _step(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, owner: Any, name: str) -> None:
+        """Have a step before and after each call of a method."""
+        act: Callable[..., Awaitable[Any]] = getattr(owner, name)
+
+        async def stepping(*given: Any, **named: Any) -> Any:
+            self._step()
+            result = await act(*given, **named)
+            self._step()
+            return result
+
+        setattr(owner, name, stepping)
+
+
+@contextlib.asynccontextmanager
+async def _seams(errand: Errand, steps: _Steps) -> AsyncIterator[tuple[Store, Sink]]:
+    if errand.server:
+        store = FolderStore.open(Path(errand.memory), "test")
+        sink = Rfc2136Sink(UpdateSettings(errand.server, ZONE, KEY_NAME, "hmac-sha256", SECRET))
+        steps.around(store, "write")
+        steps.around(sink, "_exchange")
+        yield store, sink
+        return
+    async with await KubeClient.connect(errand.kubeconfig) as client:
+        for name in ("create", "replace", "delete"):
+            steps.around(client, name)
+        memory = KubernetesStore(client, errand.memory, errand.fleet)
+        yield memory, ClusterDnsSink(client, Owner(errand.memory, errand.fleet))
+
+
+async def _publish(errand: Errand, kill_at: int) -> None:
+    last = errand.first_node + errand.nodes
+    records = [vector_node(number) for number in range(errand.first_node, last)]
+    async with _seams(errand, _Steps(kill_at)) as (store, sink):
+        keeper = TreeKeeper(store, (sink,), lambda: errand.now)
+        await keeper.recall()
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            state = await keeper.publish(DESIRED, records, TREE_KEY)
+            if state.published and state.propagated:
+                return
+            if time.monotonic() > deadline:
+                sys.exit(state.problem)
+            await asyncio.sleep(0.2)
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    at = given.pop("kill_at")
+    asyncio.run(_publish(Errand(**given), at))
