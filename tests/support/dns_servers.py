@@ -53,6 +53,15 @@ class DnsServer:
         (self.folder / "zone.new").rename(self.folder / "zone")
         self.child.send_signal(signal.SIGHUP)
 
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Have it answer nobody for a while."""
+        self.child.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.child.send_signal(signal.SIGCONT)
+
     def freeze(self) -> None:
         """End it at once."""
         self.child.kill()

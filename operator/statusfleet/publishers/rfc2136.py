@@ -319,10 +319,12 @@ class Rfc2136Sink:
                 update, primary.address, timeout=_SECONDS, port=primary.port
             )
         except (dns.tsig.PeerError, dns.tsig.BadSignature, dns.exception.FormError) as error:
-            # PowerDNS answers without a signature where it does not know the key.
+            # PowerDNS answers without a signature where it does not know the key, Knot where it
+            # does not hold the zone.
             raise SinkError(
-                f"{primary} does not accept the TSIG key {self._settings.key_name}: check the "
-                f"key's name, algorithm and secret ({_told(error)})"
+                f"{primary} does not accept the TSIG key {self._settings.key_name} for the zone "
+                f"{self._settings.zone}: check that it holds that zone, and the key's name, "
+                f"algorithm and secret ({_told(error)})"
             ) from error
         except (dns.exception.DNSException, OSError, EOFError) as error:
             raise SinkError(f"{primary} does not answer: {_told(error)}") from error
