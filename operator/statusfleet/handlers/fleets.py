@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from statusfleet.handlers.mirror import FleetId
 from statusfleet.handlers.task import FleetTask, Surroundings
-from statusfleet.handlers.watches import FleetId
 from statusfleet.kube.kinds import JsonDict
 
 

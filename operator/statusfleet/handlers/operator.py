@@ -118,6 +118,7 @@ class Operator:
     ) -> None:
         settings = self._settings
         watches = Watches(
+            client,
             kubeconfig=settings.kubeconfig,
             context=settings.context,
             namespaces=settings.namespaces,

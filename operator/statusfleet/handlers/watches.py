@@ -1,51 +1,30 @@
-"""What is watched: every kind of object that fleets have, into indices of small frozen records.
+"""What is watched: fleets by Kopf, the objects that they have by a mirror of our own.
 
 Only what bears a fleet's label is asked for, so that a cluster's other Pods and Secrets never come
 here; nodes are asked for as they are. An event says nothing but that a fleet should be looked at
-again: what is there is read from the indices, which are complete before the first event is told.
+again: what is there is read from the mirror, which is complete before the first event is told.
 
 That watches progress is seen from the Lease, which its holder renews every two seconds: as long as
-those renewals come in, so would everything else.
+those renewals come in, so would fleets; the mirror's watches say something each minute.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Final, Protocol, TypeVar, cast
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, Protocol, cast
 
 import kopf
 
+from statusfleet.handlers.mirror import FleetId, Mirror
+from statusfleet.kube.client import KubeClient
 from statusfleet.kube.connection import load_connection
-from statusfleet.kube.kinds import (
-    LEASE,
-    NODE,
-    POD,
-    SERVICE,
-    STATEFUL_SET,
-    STATUS_FLEET,
-    Body,
-    JsonDict,
-    Kind,
-)
-from statusfleet.kube.names import FLEET_LABEL, MANAGED_BY
-from statusfleet.worlds.kubernetes.records import (
-    RECORDS,
-    Child,
-    NodeRecord,
-    PodRecord,
-    ServiceRecord,
-    Snapshot,
-    StatefulSetRecord,
-    fleet_of,
-)
+from statusfleet.kube.kinds import LEASE, STATUS_FLEET, JsonDict
+from statusfleet.kube.names import MANAGED_BY
+from statusfleet.worlds.kubernetes.records import Snapshot
 
-FleetId = tuple[str, str]
-"""Namespace and name of a fleet."""
-_PAGE: Final = 500
+_PAGE: Final = 100
 _REQUEST_SECONDS: Final = 60.0
-_OWN_SHAPE: Final = {POD, SERVICE, STATEFUL_SET, NODE}
-_R = TypeVar("_R")
 
 
 class Listener(Protocol):
@@ -73,6 +52,7 @@ class Watches:
 
     def __init__(
         self,
+        client: KubeClient,
         *,
         kubeconfig: str,
         context: str,
@@ -84,32 +64,58 @@ class Watches:
 
         `lease` is the name of the Lease whose renewals prove progress. `clock` gives seconds.
         """
+        self._client = client
         self._kubeconfig = kubeconfig
         self._context = context
         self._namespaces = tuple(namespaces)
         self._lease = lease
         self._clock = clock
-        self._indices: Mapping[str, Any] = {}
-        self._nodes: dict[str, NodeRecord] = {}
+        self._mirror: Mirror | None = None
         self._progress = clock()
 
     @property
     def silent_seconds(self) -> float:
         """For how long nothing has come in; a renewed Lease should, every two seconds."""
-        return self._clock() - self._progress
+        mirror = self._mirror.silent_seconds if self._mirror is not None else 0.0
+        return max(mirror, self._clock() - self._progress)
 
     async def run(
         self, listener: Listener, stop: asyncio.Event, started: Callable[[], None]
     ) -> None:
         """Watch for `listener` until `stop` is set; `started` is called when Kopf is set up."""
+        self._mirror = Mirror(
+            self._client,
+            self._namespaces,
+            changed=listener.wake,
+            all_changed=listener.wake_all,
+            clock=self._clock,
+        )
+        async with asyncio.TaskGroup() as group:
+            mirroring = group.create_task(self._mirror.run(), name="mirror")
+            if await self._is_complete(self._mirror, stop):
+                await self._watch_fleets(listener, stop, started)
+            mirroring.cancel()
+
+    def snapshot(self, fleet: FleetId) -> Snapshot:
+        """Return all records of one fleet as they are now."""
+        return self._mirror.snapshot(fleet) if self._mirror is not None else Snapshot()
+
+    async def _is_complete(self, mirror: Mirror, stop: asyncio.Event) -> bool:
+        """Wait until the mirror is; False means that we were told to stop first."""
+        waits = [asyncio.create_task(wait) for wait in (mirror.complete(), stop.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._progress = self._clock()
+        return not stop.is_set()
+
+    async def _watch_fleets(
+        self, listener: Listener, stop: asyncio.Event, started: Callable[[], None]
+    ) -> None:
         registry = kopf.OperatorRegistry()
         self._register(registry, listener)
-
-        @kopf.on.startup(registry=registry)
-        async def start(**indices: object) -> None:
-            self._indices = {kind.plural: indices[kind.plural] for kind in RECORDS}
-            self._progress = self._clock()
-
         others = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
             registry=registry,
@@ -124,28 +130,6 @@ class Watches:
         started()
         await kopf.run_tasks(tasks, ignored=others)
 
-    def snapshot(self, fleet: FleetId) -> Snapshot:
-        """Return all records of one fleet as they are now."""
-        children = {
-            child.key: child
-            for kind in RECORDS
-            if kind not in _OWN_SHAPE
-            for child in self._of(kind, fleet, Child)
-        }
-        return Snapshot(
-            pods={record.name: record for record in self._of(POD, fleet, PodRecord)},
-            services={r.child.name: r for r in self._of(SERVICE, fleet, ServiceRecord)},
-            stateful_sets={
-                r.child.name: r for r in self._of(STATEFUL_SET, fleet, StatefulSetRecord)
-            },
-            children=children,
-            nodes=self._nodes,
-        )
-
-    def _of(self, kind: Kind, fleet: FleetId, shape: type[_R]) -> Iterable[_R]:
-        index = self._indices[kind.plural]
-        return cast("Iterable[_R]", index.get(fleet, ()))
-
     def _settings(self) -> kopf.OperatorSettings:
         settings = kopf.OperatorSettings()
         settings.posting.enabled = False
@@ -153,9 +137,6 @@ class Watches:
         settings.process.ultimate_exiting_timeout = None
         settings.networking.request_timeout = _REQUEST_SECONDS
         settings.watching.chunk_size = _PAGE
-        for kind in RECORDS:
-            if kind is not NODE:
-                settings.watching.label_selectors[kind.api_version, kind.plural] = FLEET_LABEL
         settings.watching.field_selectors[LEASE.api_version, LEASE.plural] = (
             f"metadata.name={self._lease}"
         )
@@ -165,9 +146,6 @@ class Watches:
         @kopf.on.login(registry=registry)
         async def login(**_: object) -> kopf.ConnectionInfo:
             return await _credentials(self._kubeconfig, self._context)
-
-        for kind in RECORDS:
-            self._watch(kind, registry, listener)
 
         @kopf.on.event(STATUS_FLEET.api_version, STATUS_FLEET.plural, registry=registry)
         async def fleet(event: Mapping[str, Any], **_: object) -> None:
@@ -180,34 +158,6 @@ class Watches:
         @kopf.on.event(LEASE.api_version, LEASE.plural, registry=registry)
         async def renewed(**_: object) -> None:
             self._progress = self._clock()
-
-    def _watch(self, kind: Kind, registry: kopf.OperatorRegistry, listener: Listener) -> None:
-        record_of, named = RECORDS[kind], (kind.api_version, kind.plural)
-
-        @kopf.index(*named, id=kind.plural, registry=registry)
-        async def index(body: Body, **_: object) -> dict[Any, Any]:
-            record = record_of(dict(body))
-            if isinstance(record, NodeRecord):
-                return {record.name: record}
-            return {fleet_of(body): record}
-
-        if kind is NODE:
-            self._watch_nodes(registry, listener)
-            return
-
-        @kopf.on.event(*named, registry=registry)
-        async def changed(body: Body, **_: object) -> None:
-            listener.wake(fleet_of(body))
-
-    def _watch_nodes(self, registry: kopf.OperatorRegistry, listener: Listener) -> None:
-        @kopf.on.event(NODE.api_version, NODE.plural, registry=registry)
-        async def node(**_: object) -> None:
-            """Tell of a change that matters: a node's status is written all the time."""
-            index = self._indices[NODE.plural]
-            nodes = {name: next(iter(index[name])) for name in index}
-            if nodes != self._nodes:
-                self._nodes = nodes
-                listener.wake_all()
 
 
 async def _credentials(kubeconfig: str, context: str) -> kopf.ConnectionInfo:

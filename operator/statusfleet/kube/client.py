@@ -13,15 +13,25 @@ from typing import Final, Literal, Self
 
 from statusfleet.kube.connection import Connection, load_connection
 from statusfleet.kube.errors import ConflictError, NotFoundError, TransientError
-from statusfleet.kube.kinds import POD, Body, JsonDict, Kind, kind_of
-from statusfleet.kube.transport import JSON, Request, Transport
+from statusfleet.kube.kinds import POD, Body, JsonDict, Kind
+from statusfleet.kube.requests import (
+    JSON,
+    METADATA,
+    METADATA_LIST,
+    Request,
+    identity,
+    metadata,
+    named,
+    selector,
+    words,
+)
+from statusfleet.kube.transport import Transport
 
 FIELD_MANAGER: Final = "statusfleet"
 """Our name in the managed fields of every object."""
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 _PAGE: Final = 500
-_METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _ALL: Final = "All"
@@ -102,7 +112,7 @@ class KubeClient:
 
     async def get(self, kind: Kind, namespace: str, name: str) -> JsonDict:
         """Return an object; raises NotFoundError."""
-        what = _what("get", kind, namespace, name)
+        what = words("get", kind, namespace, name)
         return await self._send(what, "GET", kind.path(namespace, name))
 
     async def find(self, kind: Kind, namespace: str, name: str) -> JsonDict | None:
@@ -151,13 +161,30 @@ class KubeClient:
         All pages are of one moment. Where that moment is forgotten before the last page (minutes),
         raises TransientError.
         """
+        async for answer in self.pages(
+            kind, namespace, labels=labels, fields=fields, metadata_only=metadata_only, page=page
+        ):
+            for item in answer.get("items") or ():
+                yield item | named(kind)
+
+    async def pages(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        *,
+        labels: Mapping[str, str] | str = "",
+        fields: str = "",
+        metadata_only: bool = False,
+        page: int = _PAGE,
+    ) -> AsyncGenerator[JsonDict]:
+        """Give the answers to `iterate`, each with the moment that all of them are of."""
         query = {
-            "labelSelector": labels if isinstance(labels, str) else _selector(labels),
+            "labelSelector": selector(labels),
             "fieldSelector": fields,
             "limit": str(page),
         }
-        accept = _METADATA_ONLY if metadata_only else JSON
-        what = _what("list", kind, namespace)
+        accept = METADATA_LIST if metadata_only else JSON
+        what = words("list", kind, namespace)
         while True:
             try:
                 answer = await self._send(
@@ -165,8 +192,7 @@ class KubeClient:
                 )
             except ConflictError as error:
                 raise TransientError(error.what, error.message, status=error.status) from error
-            for item in answer.get("items") or ():
-                yield item | _named(kind)
+            yield answer
             token = (answer.get("metadata") or {}).get("continue")
             if not token:
                 return
@@ -201,8 +227,8 @@ class KubeClient:
             NotFoundError: there is no such object.
             ConflictError: `resource_version` is given, and the object has changed since.
         """
-        body = _named(kind) | {
-            "metadata": _metadata(namespace, name, resource_version=resource_version),
+        body = named(kind) | {
+            "metadata": metadata(namespace, name, resource_version=resource_version),
             "status": status,
         }
         # Nobody else has a say in our status, so whoever set a field of it loses it.
@@ -210,8 +236,8 @@ class KubeClient:
 
     async def create(self, body: Body) -> JsonDict:
         """Make an object; raises AlreadyExistsError."""
-        kind, namespace, name = _identity(body)
-        what = _what("create", kind, namespace, name)
+        kind, namespace, name = identity(body)
+        what = words("create", kind, namespace, name)
         query = {"fieldManager": FIELD_MANAGER}
         return await self._send(what, "POST", kind.path(namespace), body=body, query=query)
 
@@ -223,10 +249,10 @@ class KubeClient:
             ConflictError: it has changed since it was read.
             ValueError: `body` names no resourceVersion, and so would overwrite anything.
         """
-        kind, namespace, name = _identity(body)
+        kind, namespace, name = identity(body)
         if not body["metadata"].get("resourceVersion"):
             raise ValueError(f"{kind} {name} would be replaced whatever it is")
-        what = _what("replace", kind, namespace, name, subresource)
+        what = words("replace", kind, namespace, name, subresource)
         path = kind.path(namespace, name, subresource)
         query = {"fieldManager": FIELD_MANAGER}
         return await self._send(what, "PUT", path, body=body, query=query)
@@ -252,7 +278,7 @@ class KubeClient:
             ConflictError: it is another than the patch supposes.
         """
         return await self._send(
-            _what("patch", kind, namespace, name, subresource),
+            words("patch", kind, namespace, name, subresource),
             "PATCH",
             kind.path(namespace, name, subresource),
             body=patch,
@@ -285,7 +311,7 @@ class KubeClient:
         }
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
-        what = _what("delete", kind, namespace, name)
+        what = words("delete", kind, namespace, name)
         try:
             await self._send(what, "DELETE", kind.path(namespace, name), body=options)
         except NotFoundError:
@@ -329,28 +355,55 @@ class KubeClient:
         A state may come twice, and states that follow each other closely may come as one. Goes on
         until the caller stops, or the server does not answer: TransientError.
         """
-        selector = {"fieldSelector": f"metadata.name={name}"}
-        path = kind.path(namespace)
+        fields = f"metadata.name={name}"
         while True:
-            what = _what("list", kind, namespace, name)
-            answer = await self._send(what, "GET", path, query=selector)
+            what = words("list", kind, namespace, name)
+            query = {"fieldSelector": fields}
+            answer = await self._send(what, "GET", kind.path(namespace), query=query)
             items = answer.get("items") or []
-            yield items[0] | _named(kind) if items else None
-            query = selector | {
-                "watch": "true",
-                "resourceVersion": str(answer["metadata"]["resourceVersion"]),
-                "timeoutSeconds": str(_WATCH_SECONDS),
-            }
-            request = Request(_what("watch", kind, namespace, name), "GET", path, query)
-            # Beyond what the server was told to take, the connection must be dead.
-            total = _WATCH_SECONDS + _WATCH_GRACE_SECONDS
-            async for line in self._transport.lines(request, total_seconds=total):
-                if not line.endswith(b"\n"):
-                    break  # Cut off: the server has gone away.
-                event = json.loads(line)
+            yield items[0] | named(kind) if items else None
+            since = str(answer["metadata"]["resourceVersion"])
+            async for event in self.events(kind, namespace, since=since, fields=fields):
                 if event["type"] == "ERROR":
                     break  # The server has forgotten that moment: begin anew.
                 yield None if event["type"] == "DELETED" else event["object"]
+
+    async def events(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        *,
+        since: str,
+        labels: Mapping[str, str] | str = "",
+        fields: str = "",
+        metadata_only: bool = False,
+        silence_seconds: float | None = None,
+    ) -> AsyncGenerator[JsonDict]:
+        """Give what happens to objects after the moment `since`, as the server tells it.
+
+        Ends when the server ends it, after minutes; raises TransientError where it goes away, or
+        says nothing for `silence_seconds`. With these it says about once a minute how far it has
+        looked (BOOKMARK).
+        """
+        query = {
+            "watch": "true",
+            "resourceVersion": since,
+            "timeoutSeconds": str(_WATCH_SECONDS),
+            "labelSelector": selector(labels),
+            "fieldSelector": fields,
+            "allowWatchBookmarks": "" if silence_seconds is None else "true",
+        }
+        what, accept = words("watch", kind, namespace), METADATA if metadata_only else JSON
+        request = Request(what, "GET", kind.path(namespace), query, accept=accept)
+        # Beyond what the server was told to take, the connection must be dead.
+        total = _WATCH_SECONDS + _WATCH_GRACE_SECONDS
+        async for line in self._transport.lines(
+            request, total_seconds=total, silence_seconds=silence_seconds
+        ):
+            if not line.endswith(b"\n"):
+                return  # Cut off: the server has gone away.
+            event: JsonDict = json.loads(line)
+            yield event
 
     async def server_version(self) -> str:
         """Return the server's version, such as v1.34.4."""
@@ -366,14 +419,14 @@ class KubeClient:
         force: bool,
         dry_run: bool = False,
     ) -> JsonDict:
-        kind, namespace, name = _identity(body)
+        kind, namespace, name = identity(body)
         query = {
             "fieldManager": field_manager,
             "force": "true" if force else "",
             "dryRun": _ALL if dry_run else "",
         }
         return await self._send(
-            _what("apply", kind, namespace, name, subresource),
+            words("apply", kind, namespace, name, subresource),
             "PATCH",
             kind.path(namespace, name, subresource),
             body=body,
@@ -394,27 +447,3 @@ class KubeClient:
     ) -> JsonDict:
         request = Request(what, method, path, query or {}, body, content_type, accept)
         return await self._transport.exchange(request)
-
-
-def _what(verb: str, kind: Kind, *parts: str) -> str:
-    """Return how a request is called in errors: apply Service status/eth-relayer-0."""
-    return f"{verb} {kind} {'/'.join(part for part in parts if part)}".rstrip()
-
-
-def _named(kind: Kind) -> JsonDict:
-    """Return what an object says of its kind; within a list the server leaves it out."""
-    return {"apiVersion": kind.api_version, "kind": kind.kind}
-
-
-def _selector(labels: Mapping[str, str]) -> str:
-    return ",".join(f"{key}={value}" for key, value in labels.items())
-
-
-def _metadata(namespace: str, name: str, *, resource_version: str = "") -> JsonDict:
-    wanted = {"namespace": namespace, "name": name, "resourceVersion": resource_version}
-    return {key: value for key, value in wanted.items() if value}
-
-
-def _identity(body: Body) -> tuple[Kind, str, str]:
-    metadata = body["metadata"]
-    return kind_of(body), metadata.get("namespace", ""), metadata["name"]

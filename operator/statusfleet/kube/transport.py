@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -20,23 +19,11 @@ from kubernetes.aio.client.api_client import ApiClient
 from statusfleet.kube.answers import error_of
 from statusfleet.kube.connection import Connection
 from statusfleet.kube.errors import NotLeaderError, TransientError
-from statusfleet.kube.kinds import Body, JsonDict
+from statusfleet.kube.kinds import JsonDict
+from statusfleet.kube.requests import Request
 
-JSON: Final = "application/json"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request. `what` names it in errors: verb, kind and name, never the body."""
-
-    what: str
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    """Parameters; those of "" are left out."""
-    body: Body | None = field(default=None, repr=False)
-    content_type: str = JSON
-    accept: str = JSON
+_LONGEST_LINE: Final = 16 * 1024 * 1024
+"""Far more than the API server takes for an object."""
 
 
 class Transport:
@@ -72,18 +59,32 @@ class Transport:
                 data = await response.read()
         return _decoded(request, response.status, data)
 
-    async def lines(self, request: Request, *, total_seconds: float | None) -> AsyncIterator[bytes]:
+    async def lines(
+        self,
+        request: Request,
+        *,
+        total_seconds: float | None,
+        silence_seconds: float | None = None,
+    ) -> AsyncIterator[bytes]:
         """Send a request and give its answer line by line as it comes; raises AnswerError.
 
-        Takes no slot, since it may last. `total_seconds` is for the whole answer, None: no bound.
+        Takes no slot, since it may last. `total_seconds` is for the whole answer, `silence_seconds`
+        for the time in which nothing comes, None: no bound.
         """
-        timeout = aiohttp.ClientTimeout(total=total_seconds, sock_connect=self._timeout_seconds)
+        timeout = aiohttp.ClientTimeout(
+            total=total_seconds, sock_connect=self._timeout_seconds, sock_read=silence_seconds
+        )
         async with self._sent(request, timeout) as response:
-            try:
-                async for line in response.content:
-                    yield line
-            except ValueError as error:  # aiohttp's way to refuse a line beyond its buffer
-                raise TransientError(request.what, str(error)) from error
+            rest = b""
+            # aiohttp's own lines end at a size that an object may exceed.
+            async for data in response.content.iter_any():
+                *whole, rest = (rest + data).split(b"\n")
+                for line in whole:
+                    yield line + b"\n"
+                if len(rest) > _LONGEST_LINE:
+                    raise TransientError(request.what, "a line without an end")
+            if rest:
+                yield rest
 
     @asynccontextmanager
     async def _sent(

@@ -97,8 +97,7 @@ class KubernetesReader:
         return (
             self._watched is not None
             and not self._in_doubt
-            and self._known.version != ""
-            and self._watched(CONFIG_MAP, self._head_name) == self._known.version
+            and self._watched(CONFIG_MAP, self._head_name) == (self._known.version or None)
         )
 
     @property

@@ -1,0 +1,132 @@
+"""One kind of object, followed for ever: first everything that is there, then what happens to it.
+
+Where the connection breaks, it goes on from the last word; where the server has forgotten from when
+on we want to know, everything is listed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Final, NoReturn, Protocol
+
+from statusfleet.kube.client import KubeClient
+from statusfleet.kube.errors import AnswerError, ConflictError
+from statusfleet.kube.kinds import JsonDict, Kind
+from statusfleet.kube.requests import named
+
+_PAGE: Final = 250
+_SILENCE_SECONDS: Final = 150.0
+"""More than two of the words that the server gives each minute even if nothing happens."""
+_FIRST_RETRY_SECONDS: Final = 1.0
+_LONGEST_RETRY_SECONDS: Final = 30.0
+_SHORT_SECONDS: Final = 5.0
+"""A server that ends a watch sooner than that has a reason not to be asked again at once."""
+_log = logging.getLogger(__name__)
+
+
+class Keeper(Protocol):
+    """Who keeps what is told of one kind."""
+
+    def begin(self) -> None:
+        """From here on everything is told that is there."""
+        ...
+
+    def seen(self, body: JsonDict) -> None:
+        """An object is there, or has changed."""
+        ...
+
+    def gone(self, body: JsonDict) -> None:
+        """An object is no more, or no longer bears the label."""
+        ...
+
+    def complete(self) -> None:
+        """Everything was told: what was not is no more."""
+        ...
+
+
+class Following:
+    """Tells a keeper of one kind in one namespace, "" for all."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        kind: Kind,
+        namespace: str,
+        keeper: Keeper,
+        *,
+        label: str,
+        metadata_only: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        """Take what to follow: objects that bear `label`, "" for all. `clock` gives seconds."""
+        self._client = client
+        self._kind = kind
+        self._namespace = namespace
+        self._keeper = keeper
+        self._label = label
+        self._metadata_only = metadata_only
+        self._clock = clock
+        self._since = ""
+        self.heard = clock()
+        """When the server last said something."""
+
+    async def run(self) -> NoReturn:
+        """Follow until cancelled, whatever the server says."""
+        failures = 0
+        while True:
+            began = self._clock()
+            try:
+                if not self._since:
+                    await self._list()
+                failures = 0
+                await self._watch()
+                wait = 0.0 if self._clock() - began > _SHORT_SECONDS else _FIRST_RETRY_SECONDS
+            except ConflictError:
+                self._since, wait = "", _FIRST_RETRY_SECONDS
+            except AnswerError as error:
+                wait = min(_LONGEST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(failures, 10))
+                failures += 1
+                # Once is nothing: a server restarts, a connection was idle for too long.
+                _log.log(logging.WARNING if failures > 1 else logging.DEBUG, "%s", error)
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+
+    async def _list(self) -> None:
+        self._keeper.begin()
+        since = ""
+        async for answer in self._client.pages(
+            self._kind,
+            self._namespace,
+            labels=self._label,
+            metadata_only=self._metadata_only,
+            page=_PAGE,
+        ):
+            self.heard = self._clock()
+            for item in answer.get("items") or ():
+                self._keeper.seen(item | named(self._kind))
+            since = str(answer["metadata"]["resourceVersion"])
+            del answer  # else two pages are held while the next comes
+        self._keeper.complete()
+        self._since = since
+
+    async def _watch(self) -> None:
+        async for event in self._client.events(
+            self._kind,
+            self._namespace,
+            since=self._since,
+            labels=self._label,
+            metadata_only=self._metadata_only,
+            silence_seconds=_SILENCE_SECONDS,
+        ):
+            self.heard = self._clock()
+            kind, body = event["type"], event["object"] | named(self._kind)
+            if kind == "ERROR":
+                self._since = ""
+                return
+            self._since = str(body["metadata"]["resourceVersion"])
+            if kind == "DELETED":
+                self._keeper.gone(body)
+            elif kind != "BOOKMARK":
+                self._keeper.seen(body)
