@@ -2,8 +2,8 @@
 
 Out of the sinks first; then, with `drain`, readers get the root's TTL to forget the members; then
 the members stop, and identities are deleted where the manifest says so. Everything else belongs to
-the fleet, and the cluster's garbage collector takes it. Each step may be repeated: after a restart
-of the operator it begins anew, and waits once more.
+the fleet, and the cluster's garbage collector takes it. Each step may be repeated. Since when the
+sinks show nothing is remembered, so that an operator that is restarted does not wait anew.
 """
 
 from __future__ import annotations
@@ -40,13 +40,15 @@ class Farewell:
         store: KubernetesStore,
         sinks: Callable[[StatusFleet, Observation], Iterable[Sink]],
         now: Callable[[], float],
+        uid: str,
     ) -> None:
+        """Take the fleet's parts; `uid` tells it from an earlier fleet of its name."""
         self._world = world
         self._trees = trees
         self._store = store
         self._sinks = sinks
         self._now = now
-        self._withdrawn: float | None = None
+        self._uid = uid
 
     async def step(self, fleet: StatusFleet) -> Wait | None:
         """Go on as far as possible; None means that nothing is left to do.
@@ -76,7 +78,9 @@ class Farewell:
         await self._trees.recall()
         if self._trees.publication is None:
             return None
-        if self._withdrawn is None:
+        state = await self._store.read()
+        since = state.tree.withdrawn.get(self._uid)
+        if since is None:
             for dropped in self._trees.use(self._sinks(fleet, observation)):
                 await dropped.close()
             states = await self._trees.unpublish(plan.tree)
@@ -88,8 +92,10 @@ class Farewell:
                     "leave it there"
                 )
                 return Wait(_SINK_RETRY_SECONDS, text)
-            self._withdrawn = self._now()
-        until = self._withdrawn + plan.tree.root_ttl_seconds
+            since = self._now()
+            tree = replace(state.tree, withdrawn={self._uid: since})
+            await self._store.write(replace(state, tree=tree))
+        until = since + plan.tree.root_ttl_seconds
         if fleet.spec.deletion.drain and self._now() < until:
             return Wait(until - self._now(), "waiting until readers have forgotten the members")
         return None

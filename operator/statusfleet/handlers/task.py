@@ -131,7 +131,9 @@ class FleetTask:
             restarter=self._world,
             dial_back=self._dial_back,
         )
-        self._farewell = Farewell(self._world, self._trees, self._store, self._sinks, around.now)
+        self._farewell = Farewell(
+            self._world, self._trees, self._store, self._sinks, around.now, self.owner.uid
+        )
         self._board = Noticeboard(around.client, self.owner)
 
     @property
@@ -225,8 +227,7 @@ class FleetTask:
             present = known.metadata.model_copy(update=annotations)
             self._fleet = known.model_copy(update={"metadata": present})
             return self._fleet, []
-        document = {key: value for key, value in self._body.items() if key != "status"}
-        fleet, problems = parse_fleet(document)
+        fleet, problems = self._parse()
         if fleet is not None and known is not None and not problems:
             problems = fleet_problems(fleet, known)
         if fleet is not None and not problems:
@@ -237,6 +238,9 @@ class FleetTask:
         generation = {"generation": metadata.get("generation", 0)}
         still = known.metadata.model_copy(update=generation)
         return known.model_copy(update={"metadata": still}), problems
+
+    def _parse(self) -> tuple[StatusFleet | None, list[tuple[Path, str]]]:
+        return parse_fleet({key: value for key, value in self._body.items() if key != "status"})
 
     # ── the finalizer, and the end ──
 
@@ -262,7 +266,8 @@ class FleetTask:
     async def _take_away(self) -> float:
         if FINALIZER not in (self._body["metadata"].get("finalizers") or ()):
             return RESYNC_SECONDS
-        fleet, _ = self._parsed()
+        # What is wrong with a spec does not keep its fleet from going as it says.
+        fleet = self._parsed()[0] or self._parse()[0]
         wait = await self._farewell.step(fleet) if fleet is not None else None
         if wait is None:
             with suppress(NotFoundError):

@@ -34,6 +34,7 @@ class Head:
     seq: int = 0
     url: str = ""
     root: str = ""
+    withdrawn: Mapping[str, float] = field(default_factory=dict)
     retired: Mapping[str, float] = field(default_factory=dict)
     """Until when (Unix seconds) which entry outlives the root that named it."""
     records: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +67,7 @@ def head_of(state: State, shards: Iterable[str], loose: Texts) -> Head:
         seq=state.tree.seq,
         url=publication.tree.url if publication else "",
         root=str(publication.tree.root) if publication else "",
+        withdrawn=state.tree.withdrawn,
         retired={label: r.until for label, r in publication.retired.items()} if publication else {},
         records={member: label_of(text) for member, text in state.records.items()},
         ports=state.ports,
@@ -100,7 +102,7 @@ def state_of(head: Head, texts: Texts, source: str) -> State:
         raise _corrupt(source, f"the text {error} is missing") from error
     except TreeError as error:
         raise _corrupt(source, str(error)) from error
-    tree = TreeState(head.seq, publication)
+    tree = TreeState(head.seq, publication, head.withdrawn)
     return State(head.fleet, head.revision, tree, records, head.ports)
 
 

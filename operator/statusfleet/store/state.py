@@ -48,6 +48,8 @@ class TreeState:
     """The highest number ever signed, or about to be: it is kept before the tree is."""
     publication: _Publication | None = None
     """What sinks hold: the tree, and what is left of earlier ones."""
+    withdrawn: Mapping[str, float] = field(default_factory=dict)
+    """Since when (Unix seconds) no sink shows it, by the uid of the deleted fleet; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

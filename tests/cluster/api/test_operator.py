@@ -188,6 +188,21 @@ async def test_a_spec_that_slipped_in_is_a_condition(
         await user.until(begun, "begun")
 
 
+async def test_a_fleet_with_a_wrong_spec_goes_as_it_says(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    wrong = {"relayer": {**ROLES["relayer"], "config": {"NodeKey": "00"}}}
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE) as process:
+        await user.apply(roles=ROLES)
+        await user.until(begun, "begun")
+        await process.end(signal.SIGKILL)
+    await user.apply(roles=wrong, deletion={"identities": "Delete"})
+    await user.delete()
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.until_gone()
+    assert await names(user, SECRET) & {"small-relayer-0", "small-relayer-1"} == set()
+
+
 async def test_a_second_operator_goes_on_when_the_first_is_killed(
     api_server: ApiServer, user: FleetUser, tmp_path: Path
 ) -> None:

@@ -28,7 +28,9 @@ FULL = State(
     fleet="eth-dev",
     revision=7,
     tree=TreeState(
-        5, published(4, 1, 2).replaced_by(published(5, 1, 3).tree, now=1e9, root_ttl_seconds=5)
+        5,
+        published(4, 1, 2).replaced_by(published(5, 1, 3).tree, now=1e9, root_ttl_seconds=5),
+        {"1-2": 1e9},
     ),
     # One stands in the tree as well, one does not.
     records={"relayer-0": str(record(1)), "relayer-1": str(record(9, seq=4))},

@@ -35,7 +35,9 @@ FULL = State(
     fleet="eth-dev",
     revision=7,
     tree=TreeState(
-        5, published(4, 1, 2).replaced_by(published(5, 1, 3).tree, now=1e9, root_ttl_seconds=5)
+        5,
+        published(4, 1, 2).replaced_by(published(5, 1, 3).tree, now=1e9, root_ttl_seconds=5),
+        {"1-2": 1e9},
     ),
     records={"relayer-0": record(3)},
     ports={"relayer-0/p2p": 30303},
