@@ -83,6 +83,15 @@ def operator(
             help="Publish ready members even if the operator cannot dial their addresses itself.",
         ),
     ] = False,
+    unready_grace: Annotated[
+        float,
+        typer.Option(
+            "--unready-grace",
+            min=0,
+            metavar="SECONDS",
+            help="How long a member that is not ready stays in the tree.",
+        ),
+    ] = 60.0,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
 ) -> None:
     """Look after the StatusFleets of a cluster until SIGTERM.
@@ -103,6 +112,7 @@ def operator(
         reach_first=not publish_unreachable,
         port=port,
         parallel=parallel,
+        grace_seconds=unready_grace,
     )
     try:
         asyncio.run(Operator(settings).run())

@@ -43,7 +43,8 @@ class OperatorSettings:
     """What the command line says. `namespaces`: those to look after, () for all.
 
     `lease_namespace` is where the Lease stands, "" for the one we are in; `host` and `port` are of
-    health and metrics, port 0 any free one.
+    health and metrics, port 0 any free one. `grace_seconds`: how long an unready member stays in
+    the tree.
     """
 
     kubeconfig: str = ""
@@ -56,6 +57,7 @@ class OperatorSettings:
     host: str = ""
     port: int = 8080
     parallel: int = 16
+    grace_seconds: float = 60.0
     identity: str = field(default_factory=lambda: f"{socket.gethostname()}_{uuid.uuid4()}")
 
 
@@ -133,6 +135,7 @@ class Operator:
             image=settings.image,
             vantage=settings.vantage,
             reach_first=settings.reach_first,
+            grace_seconds=settings.grace_seconds,
             now=time.time,
         )
         fleets = Fleets(around, group)

@@ -23,6 +23,7 @@ from statusfleet.api.status import ConditionType, Phase
 from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.notices import Noticeboard, notices, restarts
 from statusfleet.handlers.numbers import Numbers, Outcome
+from statusfleet.handlers.recollection import recollect
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import (
     ForbiddenError,
@@ -53,7 +54,6 @@ from statusfleet.worlds.kubernetes.records import Snapshot
 from statusfleet.worlds.kubernetes.world import KubernetesWorld
 
 RESYNC_SECONDS: Final = 300.0
-GRACE_SECONDS: Final = 60.0
 _LONGEST_RETRY_SECONDS: Final = 60.0
 _BLOCKED_SECONDS: Final = 120.0
 _SECRETS_SECONDS: Final = 30.0
@@ -76,7 +76,8 @@ class Surroundings:
     """What all fleets of an operator share.
 
     `image` is the operator's own, `vantage` what to call the place from where members are dialed;
-    without `reach_first`, one that cannot be reached from there is published all the same.
+    without `reach_first`, one that cannot be reached from there is published all the same. An
+    unready member stays in its tree for `grace_seconds`.
     """
 
     client: KubeClient
@@ -86,6 +87,7 @@ class Surroundings:
     image: str
     vantage: str
     reach_first: bool
+    grace_seconds: float
     now: Callable[[], float]
 
 
@@ -102,6 +104,7 @@ class FleetTask:
         self._fleet: StatusFleet | None = None
         self._seen: Snapshot | None = None
         self._failures = 0
+        self._has_memory = False
         self._loop = Wakeful(self._step)
         self._store = KubernetesStore(
             around.client, self.owner.namespace, self.owner.name, watched=self._version
@@ -126,7 +129,7 @@ class FleetTask:
             self._trees,
             self._store,
             around.now,
-            grace_seconds=GRACE_SECONDS,
+            grace_seconds=around.grace_seconds,
             sinks=self._sinks,
             restarter=self._world,
             dial_back=self._dial_back,
@@ -207,6 +210,7 @@ class FleetTask:
             return RESYNC_SECONDS, "invalid"
         if not fleet.spec.paused:
             await self._hold()
+            await self._recollect()
         report = await self._reconciler.reconcile(fleet, wrong)
         self._around.numbers.ran(self.fleet_id, fleet.spec.canary, report.observation.canary)
         now = self._around.now()
@@ -249,6 +253,12 @@ class FleetTask:
         if FINALIZER in (self._body["metadata"].get("finalizers") or ()):
             return
         self._body = await self._around.client.apply(self._own([FINALIZER]))
+
+    async def _recollect(self) -> None:
+        """Bring back what can be of a memory that is gone, before anything is made from it."""
+        if not self._has_memory:
+            await recollect(self._store, self._status)
+            self._has_memory = True
 
     def _own(self, finalizers: list[str]) -> JsonDict:
         """What of the object itself is ours."""

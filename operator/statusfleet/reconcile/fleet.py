@@ -100,7 +100,7 @@ class Reconciler:
         """
         observation = await self._world.observe(fleet)
         plan = make_plan(fleet, observation)
-        self._records.update((member.name, member.record) for member in plan.members)
+        self._records.update(_known_records(plan, observation))
         await self._trees.recall()
         seen = Situation(plan, observation, None, invalid_edit=invalid_edit)
         if fleet.spec.paused:
@@ -194,6 +194,11 @@ class Reconciler:
             candidates.append(
                 Candidate(member.name, member.record, published.get(member.name), unready)
             )
+        for name, observed in _unplanned(plan, observation).items():
+            # What it lacks keeps it from being changed, not from its work.
+            unready = None if observed.ready else observed.unready_since or now
+            shown = published.get(name)
+            candidates.append(Candidate(name, shown, shown, unready))
         return choose_members(candidates, now=now, grace_seconds=self._grace_seconds)
 
     def _unready_since(self, member: Member, observed: ObservedMember, now: float) -> float | None:
@@ -275,3 +280,15 @@ class Reconciler:
             return PrivateKey.from_hex(value.get_secret_value())
         except KeyFormatError as error:
             raise TreeKeyError(f"key {key} of Secret {name} cannot sign a tree: {error}") from None
+
+
+def _unplanned(plan: Plan, observation: Observation) -> dict[str, ObservedMember]:
+    """Return the wanted members that cannot be planned: they lack a key, a seat or a secret."""
+    names = [waiting.id.name for waiting in plan.waiting if waiting.lacks != "address"]
+    return {name: observation.members[name] for name in names if name in observation.members}
+
+
+def _known_records(plan: Plan, observation: Observation) -> dict[str, Record | None]:
+    """Return the newest record of every wanted member by name."""
+    records = {name: seen.record for name, seen in _unplanned(plan, observation).items()}
+    return records | {member.name: member.record for member in plan.members}

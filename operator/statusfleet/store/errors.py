@@ -46,6 +46,10 @@ class CorruptKeyError(StoreError):
     """A key file holds no key. It is left as it is, since the identity may still be saved."""
 
 
+class LostKeyError(StoreError):
+    """A key that others know is gone. No other takes its place: that would be somebody else."""
+
+
 class ConflictError(StoreError):
     """Somebody else has written since the state was read: read again and decide again."""
 

@@ -5,7 +5,8 @@
     <fleet>-tree        key signingkey: signs the tree, unless the spec names another Secret
 
 A Secret that is already there is taken as it is, whoever made it. Ours are immutable, so that
-nobody changes an identity by an edit, and have no owner, so that they outlive the fleet.
+nobody changes an identity by an edit, and have no owner, so that they outlive the fleet. One that
+is gone, and by whose key others know a member or the tree, is not made anew: it is asked for.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ import asyncio
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
 from statusfleet.kube import names
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import AlreadyExistsError
 from statusfleet.kube.kinds import SECRET, JsonDict, Kind
-from statusfleet.store.errors import CorruptKeyError, StoreError
+from statusfleet.store.errors import CorruptKeyError, LostKeyError, StoreError
 from statusnode.crypto.keys import KeyFormatError, PrivateKey
 
 Watched = Callable[[Kind, str], str | None]
 """Tells from a watch the resourceVersion of an object of the fleet's namespace, None: not there."""
+InUse = Callable[[str], Awaitable[bool]]
+"""Tells whether others may know an identity already by its key."""
 
 TREE: Final = "tree"
 CANARY: Final = "canary"
@@ -49,6 +52,10 @@ class _Place(NamedTuple):
     labels: Mapping[str, str]
 
 
+async def _nobody(_identity: str) -> bool:
+    return False
+
+
 class Identities:
     """The identities of one fleet.
 
@@ -57,11 +64,18 @@ class Identities:
     """
 
     def __init__(
-        self, client: KubeClient, namespace: str, fleet: str, *, watched: Watched | None = None
+        self,
+        client: KubeClient,
+        namespace: str,
+        fleet: str,
+        *,
+        watched: Watched | None = None,
+        in_use: InUse = _nobody,
     ) -> None:
         self._client = client
         self._namespace = namespace
         self._fleet = fleet
+        self._in_use = in_use
         self._watched = watched
         self._known: dict[str, _Key] = {}
         self._listed = False
@@ -72,6 +86,7 @@ class Identities:
 
         Raises:
             CorruptKeyError: its Secret is there and holds no key.
+            LostKeyError: its Secret is gone, and others know it by the key.
             StoreError: `identity` is none of these.
             KubeError: it can neither be read nor be made.
         """
@@ -84,11 +99,29 @@ class Identities:
         if known is not None or not self._is_unseen(place):
             found = await self._client.find(SECRET, self._namespace, place.secret)
         if found is None:
-            key = known.key if known is not None else given or PrivateKey.generate()
-            found = await self._made(place, key)
+            given = known.key if known is not None else given
+            found = await (self._made(place, given) if given else self._first(identity, place))
         parsed = self._parsed(found, place)
         self._known[identity] = parsed
         return parsed.key
+
+    async def _first(self, identity: str, place: _Place) -> JsonDict:
+        """Return a Secret with a new key, unless there was one before that others rely on."""
+        if await self._in_use(identity):
+            # A watch may be behind, and shows no Secret that somebody made without our labels.
+            found = await self._client.find(SECRET, self._namespace, place.secret)
+            if found is None:
+                raise LostKeyError(self._lost(place))
+            return found
+        return await self._made(place, PrivateKey.generate())
+
+    def _lost(self, place: _Place) -> str:
+        made = f"kubectl create secret generic {place.secret} -n {self._namespace}"
+        return (
+            f"Secret {self._namespace}/{place.secret} with its key is gone, and a new key would be "
+            "another identity: bring it back from a copy (statusfleet identities import), or "
+            f"choose a new one ({made} --from-literal={place.entry}=64-HEX-DIGITS)"
+        )
 
     async def find(self, identity: str) -> PrivateKey | None:
         """Return a key, None where there is none; raises as `ensure`."""

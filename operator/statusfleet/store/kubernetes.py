@@ -142,7 +142,7 @@ class KubernetesStore(KubernetesReader):
         self, client: KubeClient, namespace: str, fleet: str, *, watched: Watched | None = None
     ) -> None:
         super().__init__(client, namespace, fleet, watched=watched)
-        self.identities = Identities(client, namespace, fleet, watched=watched)
+        self.identities = Identities(client, namespace, fleet, watched=watched, in_use=self._in_use)
         self._swept = False
         self._writing = asyncio.Lock()
 
@@ -169,6 +169,7 @@ class KubernetesStore(KubernetesReader):
 
         Raises:
             CorruptKeyError: its Secret is there and holds no key.
+            LostKeyError: its Secret is gone, and a record was signed with the key.
             KubeError: it can neither be read nor be made.
         """
         return await self.identities.ensure(member)
@@ -180,6 +181,11 @@ class KubernetesStore(KubernetesReader):
     async def ensure_canary_key(self) -> PrivateKey:
         """Return the canary's key, made now if there is none; raises as ensure_member_key."""
         return await self.identities.ensure(CANARY)
+
+    async def _in_use(self, identity: str) -> bool:
+        """Tell whether something was signed with an identity's key."""
+        state = await self.read()
+        return identity in state.records or (identity == TREE and state.tree.seq > 0)
 
     async def export(self) -> Bundle:
         """Return who the fleet is, given Secrets that go by a name of ours included.

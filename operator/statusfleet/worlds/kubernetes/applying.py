@@ -16,9 +16,10 @@ after a minute. One object's problem never keeps another from being applied.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -193,3 +194,11 @@ def describe(error: AnswerError) -> str:
             "the fleet wants"
         )
     return str(error)
+
+
+async def together(calls: Iterable[Awaitable[None]]) -> None:
+    """Do all of it side by side; only then raise what went wrong first."""
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if result is not None:
+            raise result

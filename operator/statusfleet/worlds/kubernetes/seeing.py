@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from statusfleet.kube.kinds import PERSISTENT_VOLUME_CLAIM
 from statusfleet.plan import Endpoint, MemberId, ObservedMember, Seat
 from statusfleet.worlds.kubernetes.addresses import Chosen
 from statusfleet.worlds.kubernetes.pin import Choice
@@ -54,6 +55,29 @@ def leftovers(snapshot: Snapshot, wanted: Iterable[MemberId]) -> tuple[MemberId,
     return tuple(sorted(present - set(wanted)))
 
 
+def claims_going(snapshot: Snapshot) -> dict[MemberId, str]:
+    """Return the members whose claim was deleted and is only kept by their pods, with its name."""
+    return {
+        child.member: child.name
+        for child in snapshot.children.values()
+        if child.kind == PERSISTENT_VOLUME_CLAIM.kind and child.deleting and child.member
+    }
+
+
+def claim_problems(snapshot: Snapshot, wanted: Iterable[MemberId]) -> dict[str, str]:
+    """Say by kind and name what becomes of deleted claims, and how to save what they hold."""
+    going = claims_going(snapshot)
+    return {
+        f"{PERSISTENT_VOLUME_CLAIM} {going[member]}": (
+            "it was deleted, and goes with everything on its volume as soon as its pod ends, which "
+            "is left alone for now: to keep the data, set persistentVolumeReclaimPolicy of the "
+            f"volume (kubectl get pvc {going[member]}) to Retain; then delete the pod"
+        )
+        for member in wanted
+        if member in going
+    }
+
+
 def observed_member(
     member: MemberId,
     *,
@@ -66,10 +90,13 @@ def observed_member(
     record: Record | None,
     down_since: float,
     missing: str = "",
+    keyless: str = "",
 ) -> ObservedMember:
-    """Return what the plan is told; `down_since` counts where there is no pod to ask, or one that
-    was ready until it was told to end: what it says of itself then is since when it was ready.
-    `missing` is what to say where there is no pod (`no_pod`).
+    """Return what the plan is told; `keyless` says why there is no key.
+
+    `down_since` counts where there is no pod to ask, or one that was ready until it was told to
+    end: what it says of itself then is since when it was ready. `missing` is what to say where
+    there is no pod (`no_pod`).
     """
     ready = pod is not None and pod.ready and not pod.deleting
     ending = pod is not None and pod.ready and pod.deleting
@@ -92,7 +119,7 @@ def observed_member(
         pinned_startup=choice.pin.startup,
         update_pending=choice.newer,
         version=pod.image if pod is not None else "",
-        message="" if ready else _problem(pod, node, missing),
+        message=keyless or ("" if ready else _problem(pod, node, missing)),
         address_problem=advertised.problem,
     )
 

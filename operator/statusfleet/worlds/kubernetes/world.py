@@ -9,7 +9,7 @@ itself: `restart` deletes pods, and whoever calls it decides which and when.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self, get_args
@@ -30,12 +30,12 @@ from statusfleet.kube.kinds import (
     Kind,
 )
 from statusfleet.plan import Member, MemberId, Observation, ObservedMember, Plan, desired_members
-from statusfleet.store import CorruptKeyError, Store
+from statusfleet.store import CorruptKeyError, LostKeyError, Store
 from statusfleet.store.state import State
 from statusfleet.worlds.canary import canary_settings
 from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.kubernetes.addresses import Seen, advertised, dialed
-from statusfleet.worlds.kubernetes.applying import Applied, Applier
+from statusfleet.worlds.kubernetes.applying import Applied, Applier, together
 from statusfleet.worlds.kubernetes.canary import CanaryReader, canary_names, canary_objects
 from statusfleet.worlds.kubernetes.claim import claim, drops_claim
 from statusfleet.worlds.kubernetes.configmap import config_map
@@ -51,6 +51,8 @@ from statusfleet.worlds.kubernetes.poddisruptionbudget import pod_disruption_bud
 from statusfleet.worlds.kubernetes.records import PodRecord, ServiceRecord, Snapshot
 from statusfleet.worlds.kubernetes.secret import member_secret, secret_name
 from statusfleet.worlds.kubernetes.seeing import (
+    claim_problems,
+    claims_going,
     leftovers,
     no_pod,
     observed_member,
@@ -152,7 +154,7 @@ class KubernetesWorld:
             canary_key=key.public_key if key is not None else None,
             canary=self._canary.verdict(self._now()),
             secrets=secrets,
-            problems=self._applier.problems,
+            problems={**self._applier.problems, **claim_problems(self._view, wanted)},
         )
 
     async def _member(
@@ -167,11 +169,12 @@ class KubernetesWorld:
         stateful = self._view.stateful_sets.get(self._owner.stateful_set(member))
         choice = choose_pin(fleet, member, stateful.pinned if stateful else "", self._image)
         self._choices[member.name] = choice
+        key, keyless = None, ""
         try:
             made = (SECRET.kind, self._owner.child(member.name)) in self._view.children
             key = await self._credentials.key(fleet, member, secrets, made=made)
-        except (WorldError, CorruptKeyError) as error:
-            return ObservedMember(member, message=str(error))
+        except (WorldError, CorruptKeyError, LostKeyError) as error:
+            keyless = str(error)  # what runs already goes on with the key that it was started with
         record = state.record(member.name)
         node = self._view.nodes.get(pod.node) if pod is not None else None
         previous = frozenset(filter(None, (record.ip, record.ip6))) if record else frozenset[str]()
@@ -183,6 +186,7 @@ class KubernetesWorld:
         return observed_member(
             member,
             key=key,
+            keyless=keyless,
             choice=choice,
             dial=dialed(service_record),
             advertised=advertised(role.expose, role.override(member.ordinal).address, seen),
@@ -209,7 +213,7 @@ class KubernetesWorld:
             if isinstance(record, ServiceRecord):
                 found[member.name] = record
 
-        await _together(ensure(member) for member in wanted)
+        await together(ensure(member) for member in wanted)
         return found
 
     async def _follow_names(self, services: Iterable[ServiceRecord]) -> None:
@@ -245,7 +249,7 @@ class KubernetesWorld:
         await self._serve_tree("embedded" in plan.tree.sinks if plan.tree is not None else False)
         for role in sorted(roles):
             await self._ensure(pod_disruption_budget(owner, role))
-        await _together(self._apply_member(member) for member in plan.members)
+        await together(self._apply_member(member) for member in plan.members)
         for role in set(get_args(RoleName)) - roles:
             if self._has(POD_DISRUPTION_BUDGET, owner.child(role)):
                 await self._delete(POD_DISRUPTION_BUDGET, owner.child(role))
@@ -292,7 +296,9 @@ class KubernetesWorld:
         Raises:
             KubeError: the cluster does not answer.
         """
-        wanted, told = frozenset(names), []
+        # One whose claim was deleted would lose all that is on its volume.
+        spared = {member.name for member in claims_going(self._view)}
+        wanted, told = frozenset(names) - spared, []
         for member, pod in self._pods.items():
             if member.name not in wanted or pod.deleting or self._ended.get(member) == pod.uid:
                 continue
@@ -371,11 +377,3 @@ class KubernetesWorld:
 
     async def _delete(self, kind: Kind, name: str) -> None:
         await self._applier.delete(kind, self._owner.namespace, name)
-
-
-async def _together(calls: Iterable[Awaitable[None]]) -> None:
-    """Do all of it side by side; only then raise what went wrong first."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    for result in results:
-        if result is not None:
-            raise result

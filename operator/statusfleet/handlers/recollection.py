@@ -1,0 +1,39 @@
+"""What a fleet's status still tells of a memory that was deleted while no operator ran.
+
+Sequence numbers must not begin anew: readers would keep the old record, and take the new one for
+older. The status holds the last record of each member that it has a row for (the first 200), and
+the number of the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from statusfleet.store import State, Store, TreeState
+from statusnode.records.enr import Record, RecordError
+
+
+async def recollect(store: Store, status: Mapping[str, Any]) -> None:
+    """Have an empty memory hold what a status tells; another one is left alone.
+
+    Raises:
+        StoreError: the memory cannot be read or written.
+        KubeError: the cluster does not answer.
+    """
+    if (await store.read()).revision:
+        return
+    told = told_by(status)
+    if told != State():
+        await store.write(told)
+
+
+def told_by(status: Mapping[str, Any]) -> State:
+    """Return what a status tells of records and numbers; what is damaged is left out."""
+    records: dict[str, str] = {}
+    for member in status.get("members") or ():
+        with suppress(RecordError):
+            records[member["name"]] = str(Record.parse(member.get("enr") or ""))
+    seq = (status.get("tree") or {}).get("seq") or 0
+    return State(records=records, tree=TreeState(seq=seq))
