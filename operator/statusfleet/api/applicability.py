@@ -18,7 +18,7 @@ def not_applicable(spec: FleetSpec, world: World) -> list[tuple[str, str]]:
 
     Only what the manifest says itself counts, not defaults.
     """
-    found = [*_unused_members(spec)]
+    found = [*_unused_members(spec), *_without_discovery(spec)]
     if world == "processes":
         found += _without_cluster(spec)
     return [(path_text(("spec", *path)), sentence) for path, sentence in found]
@@ -30,6 +30,15 @@ def _unused_members(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
             if member.ordinal >= role.replicas:
                 text = f"has no effect yet: the role has {role.replicas} members, counted from 0"
                 yield ("roles", role.role, "members", place), text
+
+
+def _without_discovery(spec: FleetSpec) -> Iterator[tuple[Path, str]]:
+    """A record names no port where nobody listens, and no member has a discovery that would."""
+    for role in spec.roles.present():
+        for place, member in enumerate(role.members):
+            if member.address is not None and member.address.udp is not None:
+                path = ("roles", role.role, "members", place, "address", "udp")
+                yield path, "has no effect yet: members have no discovery, so they name no UDP port"
 
 
 def _without_cluster(spec: FleetSpec) -> Iterator[tuple[Path, str]]:

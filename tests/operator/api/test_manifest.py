@@ -235,7 +235,7 @@ def test_what_a_laptop_cannot_use_is_told() -> None:
         "template": {},
         "members": [
             {"ordinal": 0, "address": {"ip": "203.0.113.7", "tcp": 443}},
-            {"ordinal": 1, "address": {"ip": "127.0.0.1", "tcp": 30303}},
+            {"ordinal": 1, "address": {"ip": "127.0.0.1", "tcp": 30303, "udp": 30303}},
             {"ordinal": 7},
         ],
     }
@@ -251,10 +251,12 @@ def test_what_a_laptop_cannot_use_is_told() -> None:
         "spec.roles.relayer.resources",
         "spec.roles.relayer.template",
         "spec.roles.relayer.members[0].address",
+        "spec.roles.relayer.members[1].address.udp",
         "spec.roles.relayer.members[2]",
         "spec.tree.publish[0].embedded.service",
         "spec.tree.publish[1]",
     }
     assert [path for path, _ in not_applicable(found.fleet.spec, "kubernetes")] == [
-        "spec.roles.relayer.members[2]"
+        "spec.roles.relayer.members[2]",
+        "spec.roles.relayer.members[1].address.udp",
     ]

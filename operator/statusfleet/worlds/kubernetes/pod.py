@@ -79,7 +79,9 @@ def pod_shape(fleet: str, role: RoleSpec, image: Image, own_image: str) -> JsonD
     spec |= {key: value for key, value in optional.items() if value}
     labels = {k: v for k, v in template.labels.items() if k.partition("/")[0] not in own_labels}
     annotations = {k: v for k, v in template.annotations.items() if k.partition("/")[0] != GROUP}
-    return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
+    shape: JsonDict = {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
+    # Each member mounts its own claim; that there is one is the same for all, and needs a new pod.
+    return {**shape, "claim": True} if role.storage is not None else shape
 
 
 def _container(role: RoleSpec, image: Image, own_image: str) -> JsonDict:

@@ -50,6 +50,7 @@ def test_the_same_operator_has_nothing_newer() -> None:
         {"resources": {"limits": {"memory": "2Gi"}}},
         {"template": {"nodeSelector": {"disk": "fast"}}},
         {"expose": {"type": "HostPort"}},
+        {"storage": {"size": "1Gi"}},
     ],
 )
 def test_a_change_of_the_role_takes_up_what_is_newer(change: dict[str, Any]) -> None:
