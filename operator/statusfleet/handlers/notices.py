@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from statusfleet.api.fleet import API_VERSION, KIND
+from statusfleet.api.applicability import not_applicable
+from statusfleet.api.fleet import API_VERSION, KIND, StatusFleet
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import KubeError
 from statusfleet.kube.kinds import EVENT, JsonDict
+from statusfleet.reconcile.reasons import Reason
 from statusfleet.reconcile.status import moment
 from statusfleet.worlds.kubernetes.names import Owner
 
@@ -52,6 +54,13 @@ def restarts(names: Iterable[str]) -> Iterator[Notice]:
     """Yield a notice for each member that a rollout starts anew."""
     for name in names:
         yield Notice("Restarting", f"{name} is started anew: what it was started with has changed")
+
+
+def unused(fleet: StatusFleet, before: Mapping[str, Any]) -> Iterator[Notice]:
+    """Yield what of a spec has no effect, once for each spec: where `before` is of another."""
+    if before.get("observedGeneration") != fleet.metadata.generation:
+        for path, sentence in not_applicable(fleet.spec, "kubernetes"):
+            yield Notice(Reason.NOT_APPLICABLE, f"{path}: {sentence}")
 
 
 class Noticeboard:

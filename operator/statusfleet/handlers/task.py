@@ -21,7 +21,7 @@ from statusfleet.api.problems import Path, path_text
 from statusfleet.api.secrets import secret_uses
 from statusfleet.api.status import ConditionType, Phase
 from statusfleet.handlers.farewell import Farewell
-from statusfleet.handlers.notices import Noticeboard, notices, restarts
+from statusfleet.handlers.notices import Noticeboard, notices, restarts, unused
 from statusfleet.handlers.numbers import Numbers, Outcome
 from statusfleet.handlers.recollection import recollect
 from statusfleet.kube.client import KubeClient
@@ -214,7 +214,7 @@ class FleetTask:
         report = await self._reconciler.reconcile(fleet, wrong)
         self._around.numbers.ran(self.fleet_id, fleet.spec.canary, report.observation.canary)
         now = self._around.now()
-        said = [*restarts(report.restarted)]
+        said = [*restarts(report.restarted), *unused(fleet, self._status)]
         self._around.numbers.restarts += len(report.restarted)
         await self._write(fleet_status(fleet, report, self._status, now), said)
         return _next_look(fleet, report, now), "done"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from statusfleet.handlers.notices import Notice, notices, restarts
+from statusfleet.handlers.notices import Notice, notices, restarts, unused
+from support.fleet_observations import fleet
 
 
 def status(**truths: str) -> dict[str, Any]:
@@ -43,3 +44,13 @@ def test_each_member_that_is_started_anew_is_named() -> None:
         "relayer-0",
         "relayer-1",
     ]
+
+
+def test_what_has_no_effect_is_told_once_for_each_spec() -> None:
+    address = {"ip": "8.8.4.4", "tcp": 443, "udp": 443}
+    members = [{"ordinal": 0, "address": address}]
+    wish = fleet({"roles": {"relayer": {"members": members}}})
+    (told,) = unused(wish, {"observedGeneration": wish.metadata.generation - 1})
+    assert told.reason == "NotApplicable"
+    assert told.message.startswith("spec.roles.relayer.members[0].address.udp: has no effect")
+    assert not list(unused(wish, {"observedGeneration": wish.metadata.generation}))
