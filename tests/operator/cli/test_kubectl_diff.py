@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.manifest import parse_fleet
-from statusfleet.cli.effects import Effect
+from statusfleet.cli.effects import Difference, Effect
 from statusfleet.cli.kubectl.diff import Change, change_lines
-from statusfleet.cli.kubectl.forecast import Forecast, by_reason, forecast
+from statusfleet.cli.kubectl.forecast import Forecast, by_reason, forecast, ranges
 from statusfleet.cli.kubectl.merging import (
     LAST_APPLIED,
     applier,
@@ -42,6 +42,7 @@ SPEC: dict[str, Any] = {
     "rollout": {"soak": "5s"},
 }
 MEMBERS = (MemberId("relayer", 0), MemberId("relayer", 1), MemberId("mailserver", 0))
+START = Difference(Effect.START, "relayer-0", "it is new")
 STATUS = {"image": "example.org/statusfleet:1"}
 
 
@@ -261,6 +262,16 @@ def test_a_change_stands_on_one_screen() -> None:
         "one after the other: relayer-0, then relayer-1, then mailserver-0",
         "  the next goes when the last has been ready for 5s",
     ]
+
+
+def test_many_members_are_told_of_in_short() -> None:
+    names = ["relayer-0", "relayer-1", "relayer-2", "relayer-5", "mailserver-0", "mailserver-1"]
+    assert ranges(names) == ["relayer-0 to 2", *names[3:]]
+    assert ranges(["canary", "canary"]) == ["canary", "canary"]
+    waves = (("relayer-0", "relayer-3"), ("relayer-1",), ("relayer-2",), ("relayer-4",))
+    change = Change("team/eth-dev", (), Forecast((START,), waves, soak="5s"), is_new=False)
+    order = "relayer-0 and relayer-3, then relayer-1, then relayer-2, then relayer-4"
+    assert f"one after the other: {order}" in list(change_lines(change))
 
 
 def test_nothing_is_said_in_one_line() -> None:

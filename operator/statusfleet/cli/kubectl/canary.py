@@ -81,18 +81,21 @@ async def _probe(
     remote: Remote, runs: int | None, start_seconds: float
 ) -> Sequence[Sequence[LegDetail]]:
     from statusfleet.cli.kubectl.nodes import read_nodes
-    from statusfleet.cli.kubectl.probe import left_out, runs_of, wish_of
+    from statusfleet.cli.kubectl.probe import image_in_use, job, left_out, runs_of, wish_of
+    from statusfleet.worlds.kubernetes.names import Owner
 
     fleet, nodes = await read_nodes(remote)
-    if fleet.status is None or not fleet.status.image:
-        raise CommandError(f"no operator has started {remote} yet, so there is nobody to ask")
+    image = image_in_use(fleet)
     wish = wish_of(fleet, nodes, await _password(remote, fleet))
     if missing := left_out(nodes):
         typer.echo(f"left out, since not ready: {', '.join(missing)}", err=True)
     count = runs or runs_of(wish)
     run_seconds = count * max(wish.interval_seconds, wish.timeout_seconds) + _SPARE_SECONDS
-    async with _job(remote, fleet, wish, start_seconds + run_seconds) as job:
-        pod = await _running_pod(remote, job, start_seconds)
+    owner = Owner(remote.namespace, remote.name, "")
+    name = f"{remote.name}-canary-{secrets.token_hex(3)}"
+    body = job(owner, name, fleet, image, int(start_seconds + run_seconds))
+    async with _job(remote, body, wish) as made:
+        pod = await _running_pod(remote, made, start_seconds)
         try:
             async with asyncio.timeout(run_seconds):
                 return await _verdicts(remote, pod, count)
@@ -127,26 +130,22 @@ async def _password(remote: Remote, fleet: StatusFleet) -> SecretStr:
 
 
 @asynccontextmanager
-async def _job(
-    remote: Remote, fleet: StatusFleet, wish: CanaryWish, deadline_seconds: float
-) -> AsyncIterator[JsonDict]:
+async def _job(remote: Remote, body: JsonDict, wish: CanaryWish) -> AsyncIterator[JsonDict]:
     """Have a canary beside the fleet's own; whatever happens, it is taken away."""
-    from statusfleet.cli.kubectl.probe import job, job_secret
+    from statusfleet.cli.kubectl.probe import job_secret
     from statusfleet.kube.kinds import JOB
     from statusfleet.worlds.canary import canary_settings
     from statusfleet.worlds.kubernetes.names import Owner
     from statusnode.crypto.keys import PrivateKey
 
     owner = Owner(remote.namespace, remote.name, "")
-    name = f"{remote.name}-canary-{secrets.token_hex(3)}"
-    image = fleet.status.image if fleet.status is not None else None
-    body = job(owner, name, fleet, image or "", int(deadline_seconds))
     try:
         made = await remote.client.create(body)
         settings = canary_settings(wish, PrivateKey.generate())
         await remote.client.create(job_secret(owner, made, settings))
         yield made
     finally:
+        name = body["metadata"]["name"]
         await remote.client.delete(JOB, remote.namespace, name, propagation="Background")
 
 

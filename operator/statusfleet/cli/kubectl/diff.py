@@ -6,8 +6,9 @@ set are in it. What the operator would do with that is planned here as the opera
 
 from __future__ import annotations
 
+import itertools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -168,7 +169,7 @@ async def _dry_run(remote: Remote, wish: JsonDict, live: JsonDict | None) -> Jso
 def change_lines(change: Change) -> Iterator[str]:
     """Yield the lines that tell of a change. Pure."""
     from statusfleet.cli.kubectl.columns import columns
-    from statusfleet.cli.kubectl.forecast import by_reason
+    from statusfleet.cli.kubectl.forecast import by_reason, ranges
 
     told = change.forecast
     if change.is_new:
@@ -188,12 +189,23 @@ def change_lines(change: Change) -> Iterator[str]:
         yield "the operator would have nothing to do"
     else:
         rows = [
-            (effect, ", ".join(names), why) for effect, names, why in by_reason(told.differences)
+            (effect, ", ".join(ranges(names)), why)
+            for effect, names, why in by_reason(told.differences)
         ]
         yield from columns(("WOULD", "WHAT", "WHY"), rows)
     if told.waves:
-        order = ", then ".join(" and ".join(wave) for wave in told.waves)
-        yield f"one after the other: {order}"
+        yield f"one after the other: {', then '.join(_in_order(told.waves))}"
         yield f"  the next goes when the last has been ready for {told.soak}"
     for note in told.notes:
         yield f"note: {note}"
+
+
+def _in_order(waves: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the waves of a rollout in short, those of one member each together."""
+    from statusfleet.cli.kubectl.forecast import ranges
+
+    for alone, group in itertools.groupby(waves, key=lambda wave: len(wave) == 1):
+        if alone:
+            yield from ranges(name for wave in group for name in wave)
+        else:
+            yield from (" and ".join(wave) for wave in group)

@@ -7,7 +7,7 @@ other. Secret values and keys enter, and none is told.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,6 +23,7 @@ from statusfleet.worlds.kubernetes.pin import Pin, choose_pin, role_of
 
 OWN_IMAGE: Final = "the operator's own image"
 """What stands for the image that nobody but the operator knows."""
+_FEWEST_SHORTENED: Final = 3
 _RECORD: Final = "StatusFleet.Record"
 _LONG_AFTER: Final = math.inf
 """A time at which every soaking is over."""
@@ -255,8 +256,9 @@ def _tree_changes(old: Side, new: Side, listed: frozenset[str]) -> Iterator[str]
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(names[:most])}{rest}"
+    short = ranges(names)
+    rest = ", …" if len(short) > most else ""
+    return f"{', '.join(short[:most])}{rest}"
 
 
 def _notes(after: StatusFleet, new: Side, scene: Scene) -> Iterator[str]:
@@ -266,6 +268,22 @@ def _notes(after: StatusFleet, new: Side, scene: Scene) -> Iterator[str]:
         if waiting.lacks == "secret":
             yield f"{waiting.id.name} would be left as it is: {waiting.message}"
     yield from scene.notes
+
+
+def ranges(names: Iterable[str]) -> list[str]:
+    """Return names in short: members of one role that follow each other as relayer-0 to 7."""
+    found: list[list[str]] = []
+    for name in names:
+        role, _, ordinal = name.rpartition("-")
+        if found and ordinal.isdecimal() and found[-1][-1] == f"{role}-{int(ordinal) - 1}":
+            found[-1].append(name)
+        else:
+            found.append([name])
+    short = []
+    for run in found:
+        last = run[-1].rpartition("-")[2]
+        short += [f"{run[0]} to {last}"] if len(run) >= _FEWEST_SHORTENED else run
+    return short
 
 
 def by_reason(
