@@ -40,6 +40,10 @@ _MOST_ENTRIES: Final = 1000
 _DIGITS: Final = "abcdefghijklmnopqrstuvwxyz234567"
 
 
+class MissingKindError(SinkError):
+    """The cluster does not know what a DNSEndpoint is."""
+
+
 class DnsEndpointSink:
     """Keeps the DNSEndpoint objects of one fleet (`Sink`)."""
 
@@ -110,14 +114,18 @@ class DnsEndpointSink:
         return await read_trees(servers, url)
 
     async def withdraw(self, target: Target) -> None:
-        """Delete the root's object and then the others (`Sink`)."""
+        """Delete the root's object and then the others; without the kind there are none (`Sink`)."""
+        try:
+            shards = await self._shards()
+        except MissingKindError:
+            return
         found = await self._root.read()
         if found is not None:
             root = _texts(found).get(target.link.domain)
             if root is not None:
                 check_ours(root, target.link)
             await self._root.delete(found)
-        for name, shard in (await self._shards()).items():
+        for name, shard in shards.items():
             await self._object(name).delete(shard)
 
     async def close(self) -> None:
@@ -129,7 +137,7 @@ class DnsEndpointSink:
             try:
                 found = await self._objects.list(DNS_ENDPOINT, self._owner.namespace, labels=labels)
             except NotFoundError as error:
-                raise SinkError(
+                raise MissingKindError(
                     "this cluster has no kind DNSEndpoint: install ExternalDNS with its CRD"
                 ) from error
         return {item["metadata"]["name"]: item for item in found}

@@ -153,6 +153,13 @@ async def test_a_cluster_without_the_kind_is_told(
         await endpoints(objects, dns).root(DOMAIN)
 
 
+async def test_where_the_kind_is_missing_nothing_has_to_be_taken_back(
+    objects: FakeObjects, dns: EmbeddedDnsServer
+) -> None:
+    objects.missing_kinds.add("DNSEndpoint")
+    await endpoints(objects, dns).withdraw(target(Publication(tree_of(range(2), 1))))
+
+
 # ── from the spec ──
 
 PUBLISH = [
