@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint fmt crds manifests clean cluster cluster-down kind image test-cluster
+.PHONY: help install up test lint fmt crds manifests clean cluster cluster-down kind image deploy test-cluster
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,22 +48,21 @@ cluster: ## start a Kubernetes of two nodes without Docker (root, Debian)
 cluster-down: ## stop it
 	@hack/cluster/cluster down
 
-kind: ## start a Kubernetes of three nodes in Docker, with the image loaded
-	@hack/kind
+kind: ## start a Kubernetes of three nodes in Docker, with the image and a fleet on it
+	@IMAGE=$(IMAGE) hack/kind
 
 image: ## build the image: for the cluster of `make cluster` while it runs, else with Docker
 	@if [ ! -d /var/lib/statusfleet-cluster ] && docker info >/dev/null 2>&1; \
 		then docker build --tag $(IMAGE) .; else hack/cluster/cluster image . $(IMAGE); fi
 
+deploy: ## install the chart and examples/kind.yaml: CLUSTER=local, kind or current
+	@CLUSTER=$(CLUSTER) IMAGE=$(IMAGE) hack/deploy
+
 test-cluster: $(VENV)/installed-test ## run the tests on a cluster: CLUSTER=local, kind or current
 	@CLUSTER=$(CLUSTER) $(BIN)/pytest tests/cluster -r fE
 
-manifests: ## write dist/statusfleet.yaml, the chart for kubectl apply -f (needs helm; VALUES=file)
-	@mkdir -p dist
-	@printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: statusfleet-system\n' > dist/statusfleet.yaml
-	@helm template statusfleet charts/statusfleet --namespace statusfleet-system --no-hooks \
-		$(if $(VALUES),--values $(VALUES)) >> dist/statusfleet.yaml
-	@echo dist/statusfleet.yaml
+manifests: ## write dist/statusfleet.yaml for kubectl apply -f (needs helm; IMAGE=NAME:TAG, VALUES=FILE)
+	@IMAGE=$(if $(filter file,$(origin IMAGE)),,$(IMAGE)) VALUES=$(VALUES) hack/manifests
 
 clean: ## remove everything that was made
 	@rm -rf $(VENV) .build .statusfleet dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
