@@ -10,6 +10,7 @@ The dials run beside the passes: a pass says whom to dial (`want`) and asks what
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -35,6 +36,8 @@ _REACHED: Final = frozenset(
 )
 """What is said within a session, which only the holder of the node's key can open."""
 _MOST_AT_ONCE: Final = 8
+MOST_OF_ALL: Final = 128
+"""Dials under way at a time where many fleets are looked after (`slots`)."""
 
 Knock = Callable[[Enode], Awaitable[str]]
 """Dials a node; returns what keeps it from being reached, "" where nothing does."""
@@ -62,10 +65,12 @@ class DialBack:
         *,
         required: bool = True,
         knock: Knock | None = None,
+        slots: asyncio.Semaphore | None = None,
     ) -> None:
         """Take what to call the place from where it is dialed, and whom to tell of a change.
 
-        Unless `required`, what is found is told and keeps nobody out of the tree.
+        Unless `required`, what is found is told and keeps nobody out of the tree. `slots` bounds
+        the dials of several fleets together.
         """
         self.vantage = vantage
         self._now = now
@@ -74,7 +79,8 @@ class DialBack:
         self._knock = knock or knocker(PrivateKey.generate())
         self._proofs: dict[str, Proof] = {}
         self._wanted = asyncio.Event()
-        self._slots = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._own_slots = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._slots = slots or asyncio.Semaphore(MOST_OF_ALL)
 
     def want(self, targets: Mapping[str, Enode]) -> None:
         """Dial these members by name, and no others; one with a new address is dialed soon."""
@@ -121,18 +127,20 @@ class DialBack:
                 await self._wanted.wait()
 
     async def _dial(self, name: str, proof: Proof) -> None:
-        async with self._slots:
+        async with self._own_slots, self._slots:
             problem = await self._knock(proof.enode)
         if self._proofs.get(name) is not proof:
             return  # it has another address by now
         failures = proof.failures + 1 if problem else 0
         wait = min(REPEAT_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 10))
+        # All fleets begin together when the operator starts.
+        spread = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         self._proofs[name] = replace(
             proof,
             proved=proof.proved or not problem,
             problem=problem,
             failures=failures,
-            due=self._now() + (wait if problem else REPEAT_SECONDS),
+            due=self._now() + spread * (wait if problem else REPEAT_SECONDS),
         )
 
     def _outcome(self) -> tuple[tuple[str, bool, str], ...]:

@@ -159,7 +159,8 @@ class Applier:
             return True
         if not holds(child.owned, body):
             return False
-        self._held[key] = intent, child.owned
+        # The record's own texts, so that each is kept once.
+        self._held[child.key] = child.intent, child.owned
         return True
 
     def _must_wait(self, key: Key, child: Child | None, intent: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, get_args
 
 from statusfleet.api.fleet import API_VERSION, GROUP, KIND
@@ -29,6 +30,8 @@ RESTART: Final = f"{GROUP}/restart"
 CANARY: Final = "canary"
 _LONGEST_STATEFULSET: Final = 52
 """A pod's label holds the name of its StatefulSet, a dash and a digest, in 63 characters."""
+_MEMBERS: Final = 1024
+"""Fleets call their members alike, and tens of thousands of records name one: few are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,11 @@ class Owner:
 
 def member_of(labels: Mapping[str, str]) -> MemberId | None:
     """Return which member an object with these labels belongs to, None if to none."""
-    role, ordinal = labels.get(names.ROLE_LABEL, ""), labels.get(names.ORDINAL_LABEL, "")
+    return _member(labels.get(names.ROLE_LABEL, ""), labels.get(names.ORDINAL_LABEL, ""))
+
+
+@lru_cache(maxsize=_MEMBERS)
+def _member(role: str, ordinal: str) -> MemberId | None:
     for known in get_args(RoleName):
         if role == known and ordinal.isdecimal():
             return MemberId(known, int(ordinal))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from statusfleet.api.fleet import StatusFleet
@@ -26,6 +27,8 @@ _UNPINNED: Final = frozenset(
     {"replicas", "members", "max_peers", "min_pow", "retention_days", "rate_limit"}
 )
 """Fields of a role that change no pod, or that a member takes up while it runs."""
+_TEXTS: Final = 64
+"""The members of a role are pinned to the same text: it is read once for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Choice:
 def choose_pin(fleet: StatusFleet, member: MemberId, pinned: str, own_image: str) -> Choice:
     """Return what a member's pod is made from; `pinned` is the text on its StatefulSet, or ""."""
     rendered = _render(fleet, role_of(fleet, member), member, own_image)
-    kept = Pin.parse(pinned)
+    kept = _parse(pinned)
     if kept is None or (kept.said, kept.restart) != (rendered.said, rendered.restart):
         return Choice(rendered)
     return Choice(kept, newer=kept.shape != rendered.shape)
@@ -106,6 +109,11 @@ def _render(fleet: StatusFleet, role: RoleSpec, member: MemberId, own_image: str
     restarts = (asked.get(RESTART, ""), asked.get(f"{RESTART}.{member.name}", ""))
     shape = pod_shape(fleet.name, role, fleet.spec.image, own_image)
     return Pin(_digest(said), " ".join(filter(None, restarts)), json.loads(_canonical(shape)))
+
+
+@lru_cache(maxsize=_TEXTS)
+def _parse(text: str) -> Pin | None:
+    return Pin.parse(text)
 
 
 def _digest(value: Body) -> str:
