@@ -25,7 +25,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 _BUILT = Path("~/.cache/statusfleet-cluster/bin").expanduser()
 _START_SECONDS = 90.0
-_USERS = {"admin": "system:masters", "operator": "system:masters", "nobody": "", "leader": ""}
+_USERS = {
+    "admin": "system:masters",
+    "operator": "system:masters",
+    "nobody": "",
+    "leader": "",
+    "tenant": "",
+}
 """Users by name, each known by the token `<name>-token`, with their group."""
 
 

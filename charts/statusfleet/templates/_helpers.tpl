@@ -52,11 +52,6 @@ app.kubernetes.io/name: statusfleet
 {{- end -}}
 {{- end }}
 
-{{/* Renewals of the Lease are what proves that watches work, so it stands where something is watched. */}}
-{{- define "statusfleet.leaseNamespace" -}}
-{{- if .Values.namespaces -}}{{ first .Values.namespaces }}{{- else -}}{{ .Release.Namespace }}{{- end -}}
-{{- end }}
-
 {{/* Fleets cannot be without their definition, so they go first where it goes. */}}
 {{- define "statusfleet.deletesFleets" -}}
 {{- if or (eq .Values.uninstall.fleets "Delete") (and .Values.crds.enabled (not .Values.crds.keep)) -}}true{{- end -}}
@@ -85,10 +80,6 @@ app.kubernetes.io/name: statusfleet
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
   verbs: [create, delete, list, patch, watch]
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  resourceNames: [statusfleet]
-  verbs: [list, watch]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list]

@@ -111,12 +111,16 @@ class Operator:
             if await self._unless_stopped(
                 _crd_is_there(client, next(iter(settings.namespaces), ""))
             ):
-                await self._watch(client, group, renewing)
+                await self._watch(client, namespace, group, renewing)
             renewing.cancel()
         await leadership.release()
 
     async def _watch(
-        self, client: KubeClient, group: asyncio.TaskGroup, renewing: asyncio.Task[None]
+        self,
+        client: KubeClient,
+        lease_namespace: str,
+        group: asyncio.TaskGroup,
+        renewing: asyncio.Task[None],
     ) -> None:
         settings = self._settings
         watches = Watches(
@@ -124,7 +128,7 @@ class Operator:
             kubeconfig=settings.kubeconfig,
             context=settings.context,
             namespaces=settings.namespaces,
-            lease=LEASE_NAME,
+            lease=(lease_namespace, LEASE_NAME),
             clock=time.monotonic,
         )
         around = Surroundings(

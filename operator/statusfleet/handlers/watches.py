@@ -57,12 +57,13 @@ class Watches:
         kubeconfig: str,
         context: str,
         namespaces: Collection[str],
-        lease: str,
+        lease: tuple[str, str],
         clock: Callable[[], float],
     ) -> None:
         """Take where the cluster is, and what to watch ((): all namespaces).
 
-        `lease` is the name of the Lease whose renewals prove progress. `clock` gives seconds.
+        `lease` is namespace and name of the Lease whose renewals prove progress; it may stand where
+        no fleet is looked after. `clock` gives seconds.
         """
         self._client = client
         self._kubeconfig = kubeconfig
@@ -93,7 +94,7 @@ class Watches:
         async with asyncio.TaskGroup() as group:
             mirroring = group.create_task(self._mirror.run(), name="mirror")
             if await self._is_complete(self._mirror, stop):
-                await self._watch_fleets(listener, stop, started)
+                await self._run_kopf(listener, stop, started)
             mirroring.cancel()
 
     def snapshot(self, fleet: FleetId) -> Snapshot:
@@ -111,24 +112,36 @@ class Watches:
         self._progress = self._clock()
         return not stop.is_set()
 
-    async def _watch_fleets(
+    async def _run_kopf(
         self, listener: Listener, stop: asyncio.Event, started: Callable[[], None]
     ) -> None:
-        registry = kopf.OperatorRegistry()
-        self._register(registry, listener)
         others = asyncio.all_tasks()
-        tasks = await kopf.spawn_tasks(
+        tasks = [
+            *await self._spawn(self._fleets(listener), self._namespaces, stop),
+            *await self._spawn(self._renewals(), (self._lease[0],), stop),
+        ]
+        started()
+        await kopf.run_tasks(tasks, ignored=others)
+
+    async def _spawn(
+        self, registry: kopf.OperatorRegistry, namespaces: Collection[str], stop: asyncio.Event
+    ) -> Collection[asyncio.Task[None]]:
+        """Begin to watch what is registered, in these namespaces or, for (), in all."""
+
+        @kopf.on.login(registry=registry)
+        async def login(**_: object) -> kopf.ConnectionInfo:
+            return await _credentials(self._kubeconfig, self._context)
+
+        return await kopf.spawn_tasks(
             registry=registry,
             settings=self._settings(),
             standalone=True,
             # Made of the user's name otherwise, and the user of a container may have none.
             identity=cast("Any", MANAGED_BY),
-            clusterwide=not self._namespaces,
-            namespaces=self._namespaces,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
             stop_flag=stop,
         )
-        started()
-        await kopf.run_tasks(tasks, ignored=others)
 
     def _settings(self) -> kopf.OperatorSettings:
         settings = kopf.OperatorSettings()
@@ -138,14 +151,12 @@ class Watches:
         settings.networking.request_timeout = _REQUEST_SECONDS
         settings.watching.chunk_size = _PAGE
         settings.watching.field_selectors[LEASE.api_version, LEASE.plural] = (
-            f"metadata.name={self._lease}"
+            f"metadata.name={self._lease[1]}"
         )
         return settings
 
-    def _register(self, registry: kopf.OperatorRegistry, listener: Listener) -> None:
-        @kopf.on.login(registry=registry)
-        async def login(**_: object) -> kopf.ConnectionInfo:
-            return await _credentials(self._kubeconfig, self._context)
+    def _fleets(self, listener: Listener) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
 
         @kopf.on.event(STATUS_FLEET.api_version, STATUS_FLEET.plural, registry=registry)
         async def fleet(event: Mapping[str, Any], **_: object) -> None:
@@ -155,9 +166,16 @@ class Watches:
             else:
                 await listener.fleet_seen(body)
 
+        return registry
+
+    def _renewals(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+
         @kopf.on.event(LEASE.api_version, LEASE.plural, registry=registry)
         async def renewed(**_: object) -> None:
             self._progress = self._clock()
+
+        return registry
 
 
 async def _credentials(kubeconfig: str, context: str) -> kopf.ConnectionInfo:

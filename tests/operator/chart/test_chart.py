@@ -84,10 +84,10 @@ def test_with_a_list_of_namespaces_only_nodes_are_read_in_the_whole_cluster() ->
         {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}
     ]
     places = [body["metadata"]["namespace"] for body in of_kind(bodies, "Role")]
-    assert sorted(places) == ["one", "one", "two"]
+    assert sorted(places) == ["one", "system", "two"]
     (deployment,) = of_kind(bodies, "Deployment")
     arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
-    assert {"--namespace=one", "--namespace=two", "--lease-namespace=one"} <= set(arguments)
+    assert {"--namespace=one", "--namespace=two", "--lease-namespace=system"} <= set(arguments)
 
 
 @needs_helm
