@@ -114,7 +114,7 @@ class DnsEndpointSink:
         return await read_trees(servers, url)
 
     async def withdraw(self, target: Target) -> None:
-        """Delete the root's object and then the others; without the kind there are none (`Sink`)."""
+        """Delete the root's object, then the others; without the kind there are none (`Sink`)."""
         try:
             shards = await self._shards()
         except MissingKindError:
