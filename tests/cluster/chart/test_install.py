@@ -2,73 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
 from statusfleet.kube import KubeClient
 from statusfleet.kube.kinds import DEPLOYMENT, STATEFUL_SET
 from statusfleet.kube.names import FINALIZER
+from support.chart import CHART
 from support.cluster import Cluster
+from support.installed_chart import RELEASE, WAIT, Place, installed
 from support.operator_process import FleetUser, is_true
 
-CHART = Path(__file__).parents[3] / "charts/statusfleet"
 RELAYER = {"replicas": 1, "expose": {"type": "NodePort", "addressScope": "Private"}}
-RELEASE = "statusfleet"
-WAIT = ("--wait", "--timeout", "90s")
-
-Helm = Callable[..., Awaitable[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a chart is installed: a namespace of a cluster that knows what a StatusFleet is."""
-
-    helm: str
-    kubeconfig: str
-    namespace: str
-    image: str
 
 
 @pytest.fixture
 def place(cluster: Cluster, definition: str, namespace: str, image: str, helm: str) -> Place:
     return Place(helm, cluster.kubeconfig, namespace, image)
-
-
-@asynccontextmanager
-async def installed(place: Place, *more: str) -> AsyncIterator[Helm]:
-    """Install the chart for the fleets of one namespace; give what runs helm there."""
-
-    async def run(*arguments: str) -> str:
-        where = ("--kubeconfig", place.kubeconfig, "--namespace", place.namespace)
-        process = await asyncio.create_subprocess_exec(
-            *(place.helm, *where, *arguments),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said = (await process.communicate())[0].decode()
-        assert process.returncode == 0, said
-        return said
-
-    repository, _, tag = place.image.rpartition(":")
-    image = f"image.repository={repository},image.tag={tag},image.pullPolicy=Never"
-    values = (
-        "--set",
-        image,
-        "--set",
-        f"crds.enabled=false,namespaces={{{place.namespace}}}",
-        *more,
-    )
-    await run("install", RELEASE, str(CHART), *values, *WAIT)
-    try:
-        yield run
-    finally:
-        # What a failed test leaves goes with its namespace; this is what lies outside.
-        await run("uninstall", RELEASE, "--ignore-not-found", "--timeout", "60s")
 
 
 async def test_the_installed_operator_answers_helms_test_and_looks_after_a_fleet(
