@@ -1,0 +1,89 @@
+"""Fields that no running member shows: how a fleet ends, its names, what is not used yet."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import Any
+
+from statusfleet.kube.kinds import CONFIG_MAP, EVENT, SECRET, STATUS_FLEET
+from support.cluster import Cluster
+from support.operator_process import FleetUser, condition, eventually, has_reason, is_true
+
+RELAYER = {"expose": {"type": "ClusterIP", "addressScope": "Private"}}
+QUIET = {"canary": {"enabled": False}}
+
+
+def listed(**deletion: Any) -> dict[str, Any]:
+    """A fleet whose tree readers may keep for an hour, and which nobody waits an hour for."""
+    publish = [{"embedded": {}}, {"zoneFile": {"configMap": "zone"}}]
+    tree = {"domain": "nodes.ends.example", "ttl": {"root": "1h"}, "publish": publish}
+    return {"roles": {"relayer": RELAYER}, "tree": tree, "deletion": deletion, **QUIET}
+
+
+async def zone(user: FleetUser) -> dict[str, Any] | None:
+    return await user.client.find(CONFIG_MAP, user.namespace, "zone")
+
+
+async def identities(user: FleetUser) -> list[str]:
+    labels = {"statusfleet.io/fleet": user.name, "statusfleet.io/part": "identity"}
+    found = await user.client.list(SECRET, user.namespace, labels=labels)
+    return sorted(secret["metadata"]["name"].removeprefix(f"{user.name}-") for secret in found)
+
+
+async def test_a_deleted_fleet_waits_for_its_readers_and_leaves_nothing_where_it_says_so(
+    user: FleetUser,
+) -> None:
+    await user.apply(**listed(identities="Delete", tree="Unpublish", drain=True))
+    await user.until(is_true("TreePublished"), "published")
+    assert await identities(user) == ["relayer-0", "tree"]
+    assert await zone(user) is not None
+    await user.delete()
+    status = await user.until(has_reason("Progressing", "Deleting"), "being deleted")
+    assert "readers have forgotten" in condition(status, "Progressing")["message"]
+    assert await zone(user) is None
+    # Somebody changes their mind about an hour of waiting.
+    hurry = {"spec": {"deletion": {"drain": False}}}
+    await user.client.patch(STATUS_FLEET, user.namespace, user.name, hurry)
+    await user.until_gone()
+    assert await identities(user) == []
+
+
+async def test_a_deleted_fleet_leaves_identities_and_tree_where_it_says_so(
+    user: FleetUser,
+) -> None:
+    await user.apply(**listed(identities="Retain", tree="Keep", drain=True))
+    await user.until(is_true("TreePublished"), "published")
+    await user.delete()
+    await user.until_gone()
+    assert await zone(user) is not None
+    assert await identities(user) == ["relayer-0", "tree"]
+
+
+async def test_names_stand_in_the_list_of_nodes_and_what_has_no_effect_is_told(
+    user: FleetUser, cluster: Cluster
+) -> None:
+    address = {"ip": "172.30.0.99", "tcp": 443, "udp": 443}
+    relayer = {**RELAYER, "members": [{"ordinal": 0, "address": address}]}
+    names = {"fleetName": "eth.ends", "datacenter": "do-ams3"}
+    await user.apply(roles={"relayer": relayer}, **QUIET, **names)
+    await user.until(is_true("AddressesReady"), "addressed")
+
+    async def told() -> bool:
+        events = await user.client.list(EVENT, user.namespace)
+        return any(
+            event["reason"] == "NotApplicable" and ".address.udp: " in event["message"]
+            for event in events
+        )
+
+    await eventually(told)
+    where = ("--namespace", user.namespace, "--kubeconfig", cluster.kubeconfig)
+    command = (sys.executable, "-m", "statusfleet.cli.kubectl.main", "nodes", user.name, *where)
+    said = await asyncio.to_thread(
+        subprocess.check_output, [*command, "--format", "fleets-json"], text=True
+    )
+    fleet = json.loads(said)["fleets"]["eth.ends"]
+    hosts = [host for service in fleet.values() for host in service]
+    assert [host.partition(".")[2] for host in hosts] == ["do-ams3.eth.ends"]
