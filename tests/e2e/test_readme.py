@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from statusfleet.cli.kubectl.main import app as plugin
 from statusfleet.cli.main import app
 from statusnode.cli.flags import parse_flags
 from support.documentation import ROOT, CommandLine, Document, documents, matches, plain
@@ -54,14 +55,19 @@ def test_every_file_that_is_named_is_there(document: Document) -> None:
 @each_document
 def test_every_command_line_can_be_typed(document: Document) -> None:
     for line in document.command_lines:
-        {"statusfleet": check_statusfleet, "statusd": check_statusd, "make": check_make}[
-            line.program
-        ](line)
+        match line.program:
+            case "statusfleet":
+                check_command(typer.main.get_command(app), line)
+            case "kubectl statusfleet":
+                check_command(typer.main.get_command(plugin), line)
+            case "statusd":
+                check_statusd(line)
+            case _:
+                check_make(line)
 
 
-def check_statusfleet(line: CommandLine) -> None:
+def check_command(command: Any, line: CommandLine) -> None:  # noqa: ANN401 - Click's, or its copy
     """The subcommand exists, and so do its options and their choices; enough arguments follow."""
-    command: Any = typer.main.get_command(app)
     words = list(line.words)
     while hasattr(command, "commands") and words and not words[0].startswith("-"):
         assert words[0] in command.commands, line

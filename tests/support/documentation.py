@@ -21,7 +21,7 @@ _HEADING: Final = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 # One of our programs where a command may begin, up to where it ends.
 _OURS: Final = re.compile(
     r"(?:^|[(|;&{]|\b(?:then|sudo|time)\b)\s*(?:\w+=\S*\s+)*(?:[\w./~-]*/)?"
-    r"(statusfleet|statusd|make)\s+([^|;&)>#\n]+)"
+    r"(kubectl statusfleet|statusfleet|statusd|make)\s+([^|;&)>#\n]+)"
 )
 
 
@@ -81,11 +81,16 @@ class Document:
         return _LINK.findall(self.prose)
 
     @property
+    def headings(self) -> list[str]:
+        """Its headings, in order."""
+        return _HEADING.findall(self.prose)
+
+    @property
     def anchors(self) -> set[str]:
         """What links may name behind `#`, as GitHub makes it from headings."""
         return {
             re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
-            for heading in _HEADING.findall(self.prose)
+            for heading in self.headings
         }
 
     @property
@@ -114,8 +119,8 @@ class Document:
 
 def documents() -> list[Document]:
     """Return every document of the repository."""
-    paths = [path for folder in (".", "docs", "bench") for path in (ROOT / folder).glob("*.md")]
-    return [Document(path) for path in sorted(paths)]
+    patterns = ("*.md", "docs/**/*.md", "bench/*.md", "charts/*/README.md")
+    return [Document(path) for pattern in patterns for path in sorted(ROOT.glob(pattern))]
 
 
 def _steps(text: str) -> Iterator[Step]:
