@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from statusfleet.handlers.fleets import Fleets
 from statusfleet.handlers.numbers import Numbers
+from statusfleet.handlers.slot import Slots
 from statusfleet.handlers.task import Surroundings
 from statusfleet.handlers.watches import Watches
 from statusfleet.kube.client import KubeClient
@@ -134,7 +135,7 @@ class Operator:
         around = Surroundings(
             client=client,
             snapshot=watches.snapshot,
-            slots=asyncio.Semaphore(settings.parallel),
+            slots=Slots(settings.parallel),
             numbers=self._numbers,
             image=settings.image,
             vantage=settings.vantage,

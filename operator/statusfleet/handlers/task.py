@@ -2,7 +2,8 @@
 
 Nobody else writes that status, and one fleet's trouble is nobody else's: a pass that fails is made
 again, sooner or later by what went wrong, and the next time stands in the status. At most so many
-passes as there are slots are made at a time in the whole operator.
+passes as there are turns are made at a time in the whole operator, and waiting for sinks is no part
+of a turn: a DNS server that does not answer holds up the fleets that publish there.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.notices import Noticeboard, notices, restarts, unused
 from statusfleet.handlers.numbers import Numbers, Outcome
 from statusfleet.handlers.recollection import recollect
+from statusfleet.handlers.slot import Slot, Slots
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import (
     ForbiddenError,
@@ -82,7 +84,7 @@ class Surroundings:
 
     client: KubeClient
     snapshot: Callable[[tuple[str, str]], Snapshot]
-    slots: asyncio.Semaphore
+    slots: Slots
     numbers: Numbers
     image: str
     vantage: str
@@ -121,7 +123,8 @@ class FleetTask:
         )
         sink_owner = SinkOwner(self.owner.namespace, self.owner.name, self._version)
         self._builder = SinkBuilder(around.client, sink_owner)
-        self._trees = TreeKeeper(self._store, (), around.now)
+        self._slot = Slot(around.slots)
+        self._trees = TreeKeeper(self._store, (), around.now, waiting=self._slot.waiting)
         self._dial_back = DialBack(
             around.vantage,
             around.now,
@@ -187,7 +190,7 @@ class FleetTask:
     # ── a pass ──
 
     async def _step(self) -> float:
-        async with self._around.slots:
+        async with self._slot:
             started = asyncio.get_running_loop().time()
             outcome: Outcome = "done"
             try:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
 from typing import Final
 
@@ -40,8 +40,17 @@ _LONGEST_RETRY_SECONDS: Final = 60.0
 class TreeKeeper:
     """Keeps one fleet's tree published."""
 
-    def __init__(self, store: Store, sinks: Iterable[Sink], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sinks: Iterable[Sink],
+        now: Callable[[], float],
+        *,
+        waiting: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
+    ) -> None:
+        """Take the memory and the sinks; `waiting` surrounds every wait for sinks."""
         self._store = store
+        self._waiting = waiting
         self._places = [Place(sink) for sink in sinks]
         self._now = now
         self._publication: Publication | None = None
@@ -246,7 +255,9 @@ class TreeKeeper:
             self._publication = self._serving = pruned
 
     async def _prove(self, places: Sequence[Place], target: Target) -> None:
-        async with asyncio.TaskGroup() as group:
+        if not places:
+            return
+        async with self._waiting(), asyncio.TaskGroup() as group:
             for place in places:
                 group.create_task(self._prove_one(place, target))
 
@@ -279,7 +290,9 @@ class TreeKeeper:
         self, places: Sequence[Place], act: Callable[[Place], Awaitable[None]]
     ) -> list[Place]:
         """Act on places at the same time; return those where it worked."""
-        async with asyncio.TaskGroup() as group:
+        if not places:
+            return []
+        async with self._waiting(), asyncio.TaskGroup() as group:
             tasks = [group.create_task(place.attempt(act)) for place in places]
         return [place for place, task in zip(places, tasks, strict=True) if task.result()]
 

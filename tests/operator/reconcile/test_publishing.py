@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -164,6 +165,23 @@ async def test_every_sink_has_the_entries_before_any_root_moves(scene: Scene) ->
         "tidy",
         "read_back",
     ]
+
+
+async def test_what_is_asked_of_sinks_is_asked_beside_the_turns_of_others(scene: Scene) -> None:
+    @asynccontextmanager
+    async def waiting() -> AsyncIterator[None]:
+        scene.log.append("begin")
+        yield
+        scene.log.append("end")
+
+    scene.keeper = TreeKeeper(scene.store, (scene.a, scene.b), lambda: scene.time, waiting=waiting)
+    await scene.publish(range(3))
+    await scene.keeper.unpublish(DESIRED)
+    depth = 0
+    for line in scene.log:
+        depth += {"begin": 1, "end": -1}.get(line, 0)
+        assert depth == 1 or line == "end"
+    assert depth == 0
 
 
 async def test_a_pass_over_what_is_published_asks_and_writes_nothing(scene: Scene) -> None:

@@ -52,7 +52,8 @@ class HostNames:
         return name in self._asked and self._now() - self._asked[name] < FRESH_SECONDS
 
     async def _refresh(self, names: Iterable[str]) -> None:
-        found = {name: await self._addresses(name) for name in names}
+        names = list(names)
+        found = dict(zip(names, await asyncio.gather(*map(self._addresses, names)), strict=True))
         self._asked |= dict.fromkeys(found, self._now())
         self.found = {**self.found, **{name: ips for name, ips in found.items() if ips}}
 
