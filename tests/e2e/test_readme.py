@@ -66,7 +66,7 @@ def test_every_command_line_can_be_typed(document: Document) -> None:
                 check_make(line)
 
 
-def check_command(command: Any, line: CommandLine) -> None:  # noqa: ANN401 - Click's, or its copy
+def check_command(command: Any, line: CommandLine) -> None:
     """The subcommand exists, and so do its options and their choices; enough arguments follow."""
     words = list(line.words)
     while hasattr(command, "commands") and words and not words[0].startswith("-"):

@@ -1,4 +1,4 @@
-"""The runbook has a place for every condition and every reason that a fleet can show, and no other."""
+"""The runbook has a place for every condition and every reason that a fleet can show."""
 
 from __future__ import annotations
 
