@@ -20,6 +20,18 @@ _COMPONENT: Final = "statusfleet"
 _LONGEST: Final = 1000
 _GOOD: Final = frozenset({"Ready", "AddressesReady", "Reachable", "TreePublished", "CanaryPassing"})
 """Conditions whose loss is worth a warning; of the others, only the reason is told."""
+_FOR_A_PERSON: Final = frozenset(
+    {
+        Reason.BLOCKED,
+        Reason.INVALID_EDIT,
+        Reason.INVALID_SPEC,
+        Reason.NOT_APPLIED,
+        Reason.ROLLOUT_STOPPED,
+        Reason.SIGNING_REFUSED,
+        Reason.SINK_FAILED,
+    }
+)
+"""Reasons that somebody has to see to: told of at once, whatever the condition was before."""
 _SILENT: Final = frozenset({"TreePropagated"})
 _log = logging.getLogger(__name__)
 
@@ -39,7 +51,9 @@ def notices(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Not
     for one in after.get("conditions") or ():
         kind, status = one["type"], one["status"]
         known = old.get(kind) or {}
-        if kind in _SILENT or known.get("status") == status:
+        if one["reason"] in _FOR_A_PERSON and known.get("reason") != one["reason"]:
+            yield _notice(one, warning=True)
+        if one["reason"] in _FOR_A_PERSON or kind in _SILENT or known.get("status") == status:
             continue
         if kind in _GOOD:
             if status == "False" and not known:

@@ -59,6 +59,7 @@ RESYNC_SECONDS: Final = 300.0
 _LONGEST_RETRY_SECONDS: Final = 60.0
 _BLOCKED_SECONDS: Final = 120.0
 _SECRETS_SECONDS: Final = 30.0
+_MISSING_SECRET_SECONDS: Final = 3.0
 _QUIET_FAILURES: Final = 1
 """How many failures in a row are not worth a word: somebody else was quicker, a server restarts."""
 _MOST_PROBLEMS: Final = 3
@@ -372,8 +373,11 @@ def _essence(body: Mapping[str, Any]) -> tuple[Any, ...]:
 def _next_look(fleet: StatusFleet, report: Report, now: float) -> float:
     """Return after how many seconds to look again if nothing happens."""
     wait = _jittered(RESYNC_SECONDS)
-    if any(True for _ in secret_uses(fleet.spec)):
-        wait = min(wait, _jittered(_SECRETS_SECONDS))  # nobody tells of others' Secrets
+    # Nobody tells of others' Secrets; where one is missing, somebody is about to make it.
+    uses = {use.ref.value_id for use in secret_uses(fleet.spec)}
+    if uses:
+        there = uses <= report.observation.secrets.keys()
+        wait = min(wait, _jittered(_SECRETS_SECONDS if there else _MISSING_SECRET_SECONDS))
     if report.observation.problems:
         wait = min(wait, _LONGEST_RETRY_SECONDS)
     if report.next_look is not None:

@@ -13,6 +13,7 @@ import pytest
 from statusfleet.kube import InvalidError, KubeClient
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
+    EVENT,
     LEASE,
     NAMESPACE,
     SECRET,
@@ -22,6 +23,7 @@ from statusfleet.kube.kinds import (
     Kind,
 )
 from statusfleet.kube.names import FINALIZER
+from statusnode.crypto.keys import PrivateKey
 from support.kube_api import ApiServer
 from support.operator_process import FleetUser, condition, eventually, has_reason, operator
 
@@ -184,8 +186,38 @@ async def test_a_spec_that_slipped_in_is_a_condition(
             pytest.skip("the CRD refuses what only the loop was to see")
         status = await user.until(has_reason("Ready", "InvalidSpec"), "told")
         assert "spec.roles.relayer.config" in condition(status, "Ready")["message"]
+
+        async def told() -> bool:
+            events = await user.client.list(EVENT, user.namespace)
+            found = [(e["reason"], e["type"], e["message"].split(".")[0]) for e in events]
+            return ("InvalidSpec", "Warning", "Ready: spec") in found
+
+        await eventually(told)
         await user.apply(roles={"relayer": {**ROLES["relayer"], "config": {"NodeKey": None}}})
         await user.until(begun, "begun")
+
+
+async def test_a_secret_that_is_made_later_is_taken_up(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    key = PrivateKey.generate()
+    given = {"ordinal": 0, "nodeKeySecret": {"name": "old", "key": "nodekey"}}
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.apply(roles={"relayer": {**ROLES["relayer"], "members": [given]}})
+        status = await user.until(has_reason("Ready", "MembersNotReady"), "told")
+        assert "key nodekey of Secret old, which is not there" in status["members"][0]["message"]
+        secret = {
+            "apiVersion": SECRET.api_version,
+            "kind": SECRET.kind,
+            "metadata": {"namespace": user.namespace, "name": "old"},
+            "stringData": {"nodekey": key.data.hex()},
+        }
+        await user.client.create(secret)
+        status = await user.until(begun, "begun")
+    assert key.public_key.data.hex() in status["members"][0]["enode"]
+    assert await user.client.find(SECRET, user.namespace, "small-relayer-0") is None
+    body = await user.client.get(STATEFUL_SET, user.namespace, "small-relayer-0")
+    assert key.data.hex() not in str(body)
 
 
 async def test_a_fleet_with_a_wrong_spec_goes_as_it_says(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from statusfleet.handlers.notices import Notice, notices, restarts, unused
 from support.fleet_observations import fleet
 
@@ -33,6 +35,21 @@ def test_losing_readiness_is_a_warning() -> None:
 
 def test_a_fleet_that_only_begins_warns_of_nothing() -> None:
     assert said({}, status(Ready="False", TreePublished="False", CanaryPassing="Unknown")) == []
+
+
+@pytest.mark.parametrize("reason", ["InvalidSpec", "Blocked", "RolloutStopped", "SinkFailed"])
+def test_what_a_person_has_to_see_to_is_told_at_once_and_once(reason: str) -> None:
+    def stuck(kind: str) -> dict[str, Any]:
+        found = status(**{kind: "False"})
+        found["conditions"][0] |= {"reason": reason, "message": "it is so"}
+        return found
+
+    for kind in ("Ready", "Progressing"):
+        told = [Notice(reason, f"{kind}: it is so", warning=True)]
+        assert said({}, stuck(kind)) == told
+        assert said(status(**{kind: "False"}), stuck(kind)) == told
+        assert said(status(**{kind: "True"}), stuck(kind)) == told
+        assert said(stuck(kind), stuck(kind)) == []
 
 
 def test_nothing_is_said_while_nothing_changes() -> None:
