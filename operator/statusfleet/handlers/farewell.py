@@ -8,6 +8,7 @@ sinks show nothing is remembered, so that an operator that is restarted does not
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -20,6 +21,7 @@ from statusfleet.store.kubernetes import KubernetesStore
 from statusfleet.worlds.kubernetes.world import KubernetesWorld
 
 _SINK_RETRY_SECONDS: Final = 10.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,11 @@ class Farewell:
                 await dropped.close()
             states = await self._trees.unpublish(plan.tree)
             left = [state for state in states if state.progress != "Pending"]
-            if left:
-                named = "; ".join(f"{s.name}: {s.problem or 'still published'}" for s in left)
+            named = "; ".join(f"{s.name}: {s.problem or 'still published'}" for s in left)
+            if left and self._store.ends:
+                # What it would take may be gone already, and the namespace waits for nobody.
+                _log.warning("fleet %s: its tree stays where it was (%s)", fleet.name, named)
+            elif left:
                 text = (
                     f"the tree cannot be taken back ({named}); set spec.deletion.tree to Keep to "
                     "leave it there"

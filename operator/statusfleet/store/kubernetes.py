@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from statusfleet.kube import names
 from statusfleet.kube.client import KubeClient
-from statusfleet.kube.errors import AlreadyExistsError, NotFoundError
+from statusfleet.kube.errors import AlreadyExistsError, ForbiddenError, NotFoundError
 from statusfleet.kube.errors import ConflictError as KubeConflictError
 from statusfleet.kube.kinds import CONFIG_MAP, JsonDict
 from statusfleet.store.bundle import Bundle, merged
@@ -143,6 +143,8 @@ class KubernetesStore(KubernetesReader):
     ) -> None:
         super().__init__(client, namespace, fleet, watched=watched)
         self.identities = Identities(client, namespace, fleet, watched=watched, in_use=self._in_use)
+        self.ends = False
+        """Whether nothing is kept any more, since the namespace is being deleted."""
         self._swept = False
         self._writing = asyncio.Lock()
 
@@ -271,16 +273,22 @@ class KubernetesStore(KubernetesReader):
         state = successor(self._known.state, wish)
         arrangement = arrange(texts_of(state), shards)
         after = {name: shards[name] for name in arrangement.kept}
-        for place, texts in enumerate(arrangement.new):
-            name = f"{self._head_name}-{state.revision}-{place}-{secrets.token_hex(3)}"
-            await self._client.create(self._shard_body(name, state.revision, texts))
-            after[name] = texts
-        head = self._head_body(head_of(state, after, arrangement.loose), version)
         try:
+            for place, texts in enumerate(arrangement.new):
+                name = f"{self._head_name}-{state.revision}-{place}-{secrets.token_hex(3)}"
+                await self._client.create(self._shard_body(name, state.revision, texts))
+                after[name] = texts
+            head = self._head_body(head_of(state, after, arrangement.loose), version)
             kept = await (self._client.replace(head) if version else self._client.create(head))
         except (KubeConflictError, AlreadyExistsError, NotFoundError) as error:
             self._in_doubt = True
             raise ConflictError(f"{self._source} was written by somebody else: {error}") from error
+        except ForbiddenError as error:
+            if not error.namespace_ends:
+                raise
+            # Nothing can be kept any more; what is known serves the fleet to its end.
+            self._known, self.ends = self._known._replace(state=state), True
+            return state
         changed = after.keys() != self._known.shards.keys()
         self._known = _Known(state, kept["metadata"]["resourceVersion"], after)
         if changed or not self._swept:

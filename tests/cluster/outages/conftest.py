@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from statusfleet.kube import KubeClient
+from support import kube_api
 from support.cluster import Cluster
+from support.installed_chart import Place
 from support.operator_process import FleetUser
+from support.whole_fleet import let_go
 
 
 @pytest.fixture
@@ -20,6 +23,16 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture
-def user(definition: str, client: KubeClient, namespace: str) -> FleetUser:
+async def user(definition: str, client: KubeClient, namespace: str) -> AsyncIterator[FleetUser]:
     """Somebody with kubectl in a namespace where no operator works yet."""
-    return FleetUser(client, namespace, f"fleet-{secrets.token_hex(2)}")
+    yield FleetUser(client, namespace, f"fleet-{secrets.token_hex(2)}")
+    await let_go(client, namespace)
+
+
+@pytest.fixture
+def place(cluster: Cluster, definition: str, namespace: str, image: str) -> Place:
+    """The namespace, as one where the chart will be installed."""
+    program = kube_api.program("helm")
+    if program is None:
+        pytest.skip("needs helm")
+    return Place(program, cluster.kubeconfig, namespace, image)

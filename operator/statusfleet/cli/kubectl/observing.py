@@ -108,7 +108,7 @@ def observe(fleet: StatusFleet, scene: Scene, secrets: Secrets, own_image: str) 
 
     `own_image` is what members run where the spec names no image.
     """
-    pods = pods_by_member(scene.snapshot.pods.values())
+    pods = pods_by_member(scene.snapshot)
     members = {
         member.name: _member(fleet, member, scene.snapshot, pods.get(member), secrets, own_image)
         for member in desired_members(fleet.spec)

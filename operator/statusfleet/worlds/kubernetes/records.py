@@ -266,7 +266,7 @@ def _pod_problem(container: Mapping[str, Any], conditions: Mapping[str, Any]) ->
 def _pod_problems(container: Mapping[str, Any], conditions: Mapping[str, Any]) -> Iterator[str]:
     scheduled = conditions.get("PodScheduled") or {}
     if scheduled.get("status") == "False":
-        yield f"no node takes its pod: {scheduled.get('message') or scheduled.get('reason')}"
+        yield f"no node takes its pod: {_unscheduled(scheduled)}"
     waiting = (container.get("state") or {}).get("waiting") or {}
     ended = (container.get("lastState") or {}).get("terminated") or {}
     ended = (container.get("state") or {}).get("terminated") or ended
@@ -275,3 +275,14 @@ def _pod_problems(container: Mapping[str, Any], conditions: Mapping[str, Any]) -
     if ended and "running" not in (container.get("state") or {}):
         words = str(ended.get("message") or ended.get("reason") or "").strip()
         yield f"exited with code {ended.get('exitCode')}: {words or 'see its log'}"
+
+
+def _unscheduled(condition: Mapping[str, Any]) -> str:
+    """Say why a pod has no node, as the scheduler does, with a remedy where there is one."""
+    message = str(condition.get("message") or condition.get("reason") or "")
+    if "olume" in message and "node affinity" in message:
+        return (
+            "its volume is on a node that cannot have it now: bring that node back, or delete its "
+            f"claim to begin with an empty volume ({message})"
+        )
+    return message

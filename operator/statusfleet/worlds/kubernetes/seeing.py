@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from statusfleet.kube.kinds import PERSISTENT_VOLUME_CLAIM
@@ -35,13 +36,23 @@ def seat(choice: Choice) -> Seat:
     )
 
 
-def pods_by_member(pods: Iterable[PodRecord]) -> dict[MemberId, PodRecord]:
+def pods_by_member(snapshot: Snapshot) -> dict[MemberId, PodRecord]:
     """Return each member's pod; one that goes away only where there is no other."""
     found: dict[MemberId, PodRecord] = {}
-    for pod in sorted(pods, key=lambda pod: not pod.deleting):
+    for pod in sorted(snapshot.pods.values(), key=lambda pod: not pod.deleting):
         if pod.member is not None:
-            found[pod.member] = pod
+            found[pod.member] = _without_node(pod) if _lost_its_node(pod, snapshot) else pod
     return found
+
+
+def _lost_its_node(pod: PodRecord, snapshot: Snapshot) -> bool:
+    return bool(pod.node and snapshot.nodes) and pod.node not in snapshot.nodes
+
+
+def _without_node(pod: PodRecord) -> PodRecord:
+    """Return what is true of a pod whose node was deleted: nobody says so for a minute or so."""
+    problem = f"its node {pod.node} was deleted: the cluster soon removes its pod and makes another"
+    return replace(pod, ready=False, since=None, running=False, problem=problem)
 
 
 def leftovers(snapshot: Snapshot, wanted: Iterable[MemberId]) -> tuple[MemberId, ...]:

@@ -133,7 +133,7 @@ class KubernetesWorld:
             StoreError: the memory cannot be used.
         """
         self._fleet, self._view = fleet, self._snapshot()
-        self._pods = pods_by_member(self._view.pods.values())
+        self._pods = pods_by_member(self._view)
         wanted = desired_members(fleet.spec)
         secrets = await self._credentials.values(fleet.spec)
         state = await self._store.read()
@@ -180,7 +180,7 @@ class KubernetesWorld:
         previous = frozenset(filter(None, (record.ip, record.ip6))) if record else frozenset[str]()
         last_port = record.enode().tcp if record is not None else 0
         seen = Seen(service_record, node, self._names.found, previous, last_port)
-        if pod is not None and not pod.deleting:
+        if pod is not None and not pod.deleting and pod.since is not None:
             self._down[member.name] = self._now()
         down_since = self._down.setdefault(member.name, self._now())
         return observed_member(

@@ -84,6 +84,22 @@ def test_a_service_tells_all_ways_to_it() -> None:
             "no node takes its pod: 0/2 nodes",
         ),
         (
+            {
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "message": "1 node(s) didn't match PersistentVolume's node affinity",
+                    }
+                ]
+            },
+            (
+                "no node takes its pod: its volume is on a node that cannot have it now: bring "
+                "that node back, or delete its claim to begin with an empty volume (1 node(s) "
+                "didn't match PersistentVolume's node affinity)"
+            ),
+        ),
+        (
             {"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]},
             "",
         ),

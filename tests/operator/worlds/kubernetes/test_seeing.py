@@ -72,8 +72,18 @@ def test_a_member_that_is_started_anew_is_down_since_its_pod_was_told_to_end() -
 def test_a_pod_that_goes_away_counts_no_more() -> None:
     assert not observed(replace(POD, deleting=True)).ready
     new = PodRecord("eth-dev-relayer-0-0", "v", MEMBER)
-    assert pods_by_member([new, replace(POD, deleting=True)]) == {MEMBER: new}
-    assert pods_by_member([replace(POD, deleting=True), new]) == {MEMBER: new}
+    old = replace(POD, deleting=True)
+    assert pods_by_member(Snapshot(pods={"a": new, "b": old})) == {MEMBER: new}
+    assert pods_by_member(Snapshot(pods={"a": old, "b": new})) == {MEMBER: new}
+
+
+def test_a_pod_whose_node_was_deleted_is_not_believed() -> None:
+    pods, other = {POD.name: POD}, {"node-2": NodeRecord("node-2")}
+    assert pods_by_member(Snapshot(pods=pods, nodes={"node-1": NODE})) == {MEMBER: POD}
+    pod = pods_by_member(Snapshot(pods=pods, nodes=other))[MEMBER]
+    member = observed(pod, None)
+    assert (member.ready, member.unready_since) == (False, 10.0)
+    assert "its node node-1 was deleted" in member.message
 
 
 @pytest.mark.parametrize(
