@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import re
 import signal
 import subprocess
@@ -18,7 +20,9 @@ import yaml
 from statusfleet.kube import KubeClient
 from statusfleet.kube.kinds import ROLE
 from support import kube_api
+from support.api_schemas import LOCATION, write_schemas
 from support.chart import needs_helm, rendered
+from support.cluster import eventually as soon
 from support.kube_api import ApiServer
 from support.operator_process import FleetUser, eventually
 
@@ -32,29 +36,111 @@ def _program(name: str) -> str:
     return found
 
 
-def _kubectl(server: ApiServer, bodies: list[dict[str, Any]], *arguments: str) -> None:
-    command = [_program("kubectl"), "--kubeconfig", server.kubeconfig(), *arguments, "-f", "-"]
+def _kubectl(server: ApiServer, bodies: list[dict[str, Any]], *arguments: str) -> str:
+    given = ("-f", "-") if bodies else ()
+    command = [_program("kubectl"), "--kubeconfig", server.kubeconfig(), *arguments, *given]
     done = subprocess.run(
         command, input=yaml.safe_dump_all(bodies), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ENABLED = {"enabled": True}
+MONITORING = Path(__file__).parent / "definitions/monitoring.coreos.com.yaml"
+EVERYTHING = {
+    "grafanaDashboard": ENABLED,
+    "networkPolicy": {**ENABLED, "from": [{"namespaceSelector": {}}]},
+    "podDisruptionBudget": {**ENABLED, "maxUnavailable": "50%"},
+    "podMonitor": ENABLED,
+    "prometheusRule": ENABLED,
+    "serviceMonitor": ENABLED,
+    "replicas": 2,
+    "priorityClassName": "system-cluster-critical",
+    "imagePullSecrets": [{"name": "x"}],
+    "tolerations": [{"operator": "Exists"}],
+    "commonLabels": {"team": "p2p"},
+}
+
+
+@pytest.fixture(scope="module")
+def monitored(api_server: ApiServer) -> None:
+    """The Prometheus operator's definitions, as it publishes them."""
+    bodies = list(yaml.safe_load_all(MONITORING.read_text()))
+    _kubectl(api_server, bodies, "apply", "--server-side")
+    _kubectl(api_server, bodies, "wait", "--for=condition=Established")
+
+
+@pytest.fixture(scope="module")
+def schemas(
+    api_server: ApiServer,
+    monitored: None,
+    definition: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The schemas of everything that the server knows, for kubeconform."""
+    folder = tmp_path_factory.mktemp("schemas")
+
+    def published() -> bool:
+        # Definitions get into the document a moment after they are established.
+        text = _kubectl(api_server, [], "get", "--raw", "/openapi/v2")
+        return {"PrometheusRule", "StatusFleet"} <= set(write_schemas(json.loads(text), folder))
+
+    soon(published)
+    return folder
 
 
 @needs_helm
+@pytest.mark.usefixtures("monitored")
 @pytest.mark.parametrize("listed", [False, True], ids=["cluster-wide", "namespaces"])
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
 async def test_every_object_is_taken_as_it_is(
-    api_server: ApiServer, namespace: str, listed: bool
+    api_server: ApiServer, namespace: str, values: dict[str, Any], listed: bool
 ) -> None:
-    enabled = {"enabled": True}
-    values = {
-        "namespaces": [namespace] if listed else [],
-        "grafanaDashboard": enabled,
-        "networkPolicy": enabled,
-        "podDisruptionBudget": enabled,
-    }
-    bodies = rendered(values, namespace=namespace)
+    chosen = {**values, "namespaces": [namespace] if listed else []}
+    bodies = rendered(chosen, namespace=namespace)
     strictly = ("apply", "--server-side", "--dry-run=server", "--validate=strict")
     _kubectl(api_server, bodies, *strictly)
+
+
+_CHOICES: dict[str, list[Any]] = {
+    "crds": [{"keep": True}, {"enabled": False}],
+    "namespaces": [[], ["one", "two"]],
+    "rbac": [{"aggregate": True}, {"aggregate": False}, {"create": False}],
+    "serviceAccount": [{"create": True}, {"create": False}],
+    "uninstall": [{"fleets": "Keep"}, {"fleets": "Delete"}],
+}
+
+
+@needs_helm
+def test_kubeconform_finds_nothing_to_say_whatever_is_chosen(schemas: Path, tmp_path: Path) -> None:
+    chosen = [
+        dict(zip(_CHOICES, values, strict=True)) for values in itertools.product(*_CHOICES.values())
+    ]
+    for number, values in enumerate(chosen):
+        extra = EVERYTHING if number % 2 else {}
+        bodies = rendered({**extra, **values})
+        (tmp_path / f"{number}.yaml").write_text(yaml.safe_dump_all(bodies))
+    command = [_program("kubeconform"), "-strict", "-summary", "-schema-location"]
+    done = subprocess.run(
+        [*command, f"{schemas}/{LOCATION}", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Invalid: 0, Errors: 0, Skipped: 0" in done.stdout
+
+
+@needs_helm
+def test_kubeconform_would_tell_an_unknown_field(schemas: Path, tmp_path: Path) -> None:
+    (body,) = [one for one in rendered() if one["kind"] == "Deployment"]
+    body["spec"]["template"]["spec"]["containers"][0]["imagePullPolice"] = "Always"
+    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(body))
+    command = [_program("kubeconform"), "-schema-location", f"{schemas}/{LOCATION}"]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "imagePullPolice" in done.stdout
 
 
 @needs_helm

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from statusfleet.kube import KubeClient
-from statusfleet.kube.kinds import DEPLOYMENT, STATEFUL_SET
+from statusfleet.kube.kinds import DEPLOYMENT, STATEFUL_SET, STATUS_FLEET
 from statusfleet.kube.names import FINALIZER
 from support.chart import CHART
 from support.cluster import Cluster
@@ -60,3 +60,24 @@ async def test_fleets_end_with_the_chart_as_its_values_say(
         )
         await user.delete()
         await user.until_gone()
+
+
+async def test_a_fleet_that_does_not_end_keeps_the_operator_there_and_nothing_hangs(
+    client: KubeClient, place: Place
+) -> None:
+    user = FleetUser(client, place.namespace)
+    values = ("--set", "uninstall.fleets=Delete,uninstall.timeoutSeconds=10")
+    async with installed(place, *values) as run:
+        await user.apply(roles={"relayer": RELAYER}, canary={"enabled": False})
+        await user.until(is_true("Ready"), "ready")
+        hold = {"metadata": {"finalizers": [FINALIZER, "example.org/hold"]}}
+        await client.patch(STATUS_FLEET, place.namespace, user.name, hold)
+        with pytest.raises(AssertionError, match="DeadlineExceeded"):
+            await run("uninstall", RELEASE, "--timeout", "60s")
+        assert await client.find(DEPLOYMENT, place.namespace, RELEASE) is not None
+        # Whoever held it lets go, and the same command goes through.
+        await client.patch(
+            STATUS_FLEET, place.namespace, user.name, {"metadata": {"finalizers": None}}
+        )
+        await run("uninstall", RELEASE, "--timeout", "60s")
+        assert await client.find(DEPLOYMENT, place.namespace, RELEASE) is None

@@ -77,6 +77,19 @@ def test_rights_are_in_order_and_never_everything(values: dict[str, Any]) -> Non
 
 
 @needs_helm
+def test_whoever_may_read_the_metrics_helm_s_test_may() -> None:
+    monitors = {"namespaceSelector": {"matchLabels": {"purpose": "monitoring"}}}
+    bodies = rendered({"networkPolicy": {"enabled": True, "from": [monitors]}})
+    (policy,) = of_kind(bodies, "NetworkPolicy")
+    own, given = policy["spec"]["ingress"][0]["from"]
+    assert given == monitors
+    (pod,) = [body for body in bodies if body["kind"] == "Pod"]
+    assert pod["metadata"]["labels"].items() >= own["podSelector"]["matchLabels"].items()
+    (policy,) = of_kind(rendered({"networkPolicy": {"enabled": True}}), "NetworkPolicy")
+    assert "from" not in policy["spec"]["ingress"][0]
+
+
+@needs_helm
 def test_with_a_list_of_namespaces_only_nodes_are_read_in_the_whole_cluster() -> None:
     bodies = rendered({"namespaces": ["one", "two"], "rbac": {"aggregate": False}})
     (role,) = of_kind(bodies, "ClusterRole")
