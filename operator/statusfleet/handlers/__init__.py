@@ -1,5 +1,6 @@
-"""The operator on a cluster: Kopf's watches wake a task of our own for each fleet.
+"""The operator on a cluster: watches wake a task of our own for each fleet.
 
-Kopf is the runtime of watches and indices and nothing else: it sets no annotation and no finalizer,
-runs no change handler, and elects no leader. What is done for a fleet is decided by `reconcile`.
+Kopf watches the fleets and does nothing else: it sets no annotation and no finalizer, runs no
+change handler, keeps no index (`mirror` says why), and elects no leader. What is done for a fleet
+is decided by `reconcile`.
 """

@@ -17,7 +17,7 @@ from statusfleet.kube.errors import AnswerError, ConflictError
 from statusfleet.kube.kinds import JsonDict, Kind
 from statusfleet.kube.requests import named
 
-_PAGE: Final = 250
+_PAGE: Final = 200
 _SILENCE_SECONDS: Final = 150.0
 """More than two of the words that the server gives each minute even if nothing happens."""
 _FIRST_RETRY_SECONDS: Final = 1.0
@@ -59,15 +59,20 @@ class Following:
         *,
         label: str,
         metadata_only: bool,
+        listing: asyncio.Semaphore,
         clock: Callable[[], float],
     ) -> None:
-        """Take what to follow: objects that bear `label`, "" for all. `clock` gives seconds."""
+        """Take what to follow: objects that bear `label`, "" for all.
+
+        `listing` bounds how many list at a time, since a page is large. `clock` gives seconds.
+        """
         self._client = client
         self._kind = kind
         self._namespace = namespace
         self._keeper = keeper
         self._label = label
         self._metadata_only = metadata_only
+        self._listing = listing
         self._clock = clock
         self._since = ""
         self.heard = clock()
@@ -80,7 +85,8 @@ class Following:
             began = self._clock()
             try:
                 if not self._since:
-                    await self._list()
+                    async with self._listing:
+                        await self._list()
                 failures = 0
                 await self._watch()
                 wait = 0.0 if self._clock() - began > _SHORT_SECONDS else _FIRST_RETRY_SECONDS

@@ -33,6 +33,8 @@ Place = tuple[FleetId, str]
 """Where a record is kept: fleet, and the object's name."""
 _WHOLE: Final = frozenset({NODE, POD, SERVICE})
 """Kinds whose record is made of more than metadata."""
+_LISTS: Final = 2
+"""Kinds that are listed at a time: one is being sent while another is read."""
 _BETWEEN_WORDS_SECONDS: Final = 60.0
 """How long the server may say nothing to a watch that asks for bookmarks."""
 
@@ -63,6 +65,7 @@ class Mirror:
             for namespace in tuple(namespaces) or ("",)
         ]
         self._kept: tuple[_Nodes | _Records, ...] = (self._nodes, *self._kinds)
+        listing = asyncio.Semaphore(_LISTS)
         self._following = [
             Following(
                 client,
@@ -71,6 +74,7 @@ class Mirror:
                 kept,
                 label="" if kept is self._nodes else FLEET_LABEL,
                 metadata_only=kept.kind not in _WHOLE,
+                listing=listing,
                 clock=clock,
             )
             for kept in self._kept

@@ -25,6 +25,8 @@ from statusfleet.worlds.kubernetes.records import Snapshot
 
 _PAGE: Final = 100
 _REQUEST_SECONDS: Final = 60.0
+_IDLE_SECONDS: Final = 0.2
+"""For how long Kopf keeps a task and the last body of an object that nothing happens to."""
 
 
 class Listener(Protocol):
@@ -150,6 +152,7 @@ class Watches:
         settings.process.ultimate_exiting_timeout = None
         settings.networking.request_timeout = _REQUEST_SECONDS
         settings.watching.chunk_size = _PAGE
+        settings.queueing.idle_timeout = _IDLE_SECONDS
         settings.watching.field_selectors[LEASE.api_version, LEASE.plural] = (
             f"metadata.name={self._lease[1]}"
         )

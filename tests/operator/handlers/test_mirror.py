@@ -1,0 +1,230 @@
+"""What is known of the fleets' objects, from a server that lists, tells, forgets and goes away.
+
+The server is a fake: it says over HTTP what the test has it say, which a real one says only after
+hours, or on a bad day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from kubernetes.aio.client.configuration import Configuration
+
+from statusfleet.handlers.mirror import FleetId, Mirror
+from statusfleet.kube import Connection, KubeClient
+from statusfleet.kube.names import FLEET_LABEL
+from statusfleet.worlds.kubernetes.records import Snapshot
+
+PATIENCE_SECONDS = 60.0
+EDDY, OTHER = ("n", "eddy"), ("n", "other")
+
+
+def thing(name: str, version: int, fleet: str = "eddy", **status: Any) -> dict[str, Any]:
+    labels = {FLEET_LABEL: fleet}
+    about = {"namespace": "n", "name": name, "resourceVersion": str(version), "labels": labels}
+    return {"metadata": about, "status": status}
+
+
+@dataclass
+class Server:
+    """Lists what stands in `things`, and tells what the test tells it to, by plural."""
+
+    things: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    asked: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
+    refuse: bool = False
+    _watchers: dict[str, list[web.StreamResponse]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        plural = request.path.rpartition("/")[2]
+        self.asked.append((plural, dict(request.query), request.headers["Accept"]))
+        if self.refuse:
+            return web.Response(status=503, text="{}")
+        if "watch" not in request.query:
+            metadata = {"resourceVersion": "100"}
+            return web.json_response({"metadata": metadata, "items": self.things[plural]})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        self._watchers[plural].append(response)
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return response
+
+    async def tell(self, plural: str, kind: str, body: dict[str, Any]) -> None:
+        await self.watched(plural)
+        line = json.dumps({"type": kind, "object": body}).encode() + b"\n"
+        await self._watchers[plural][-1].write(line)
+
+    async def watched(self, plural: str) -> None:
+        await until(lambda: bool(self._watchers[plural]))
+
+    async def cut(self, plural: str) -> None:
+        """Break off the watch."""
+        await self.watched(plural)
+        watcher = self._watchers[plural].pop()
+        assert watcher._req is not None
+        assert watcher._req.transport is not None
+        watcher._req.transport.abort()
+
+    def times_listed(self, plural: str) -> int:
+        return sum(p == plural and "watch" not in query for p, query, _ in self.asked)
+
+
+@dataclass
+class Seen:
+    """A mirror, and whom it told of changes."""
+
+    mirror: Mirror
+    changed: list[FleetId]
+    nodes: list[None]
+
+    def of(self, fleet: FleetId = EDDY) -> Snapshot:
+        return self.mirror.snapshot(fleet)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            if holds():
+                return
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def mirror_of(server: Server) -> AsyncIterator[Seen]:
+    app = web.Application()
+    app.router.add_get("/{path:.*}", server.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    connection = Connection(Configuration(host=f"http://{host}:{port}"), "default", "")
+    changed: list[FleetId] = []
+    nodes: list[None] = []
+    async with KubeClient(connection) as client:
+        mirror = Mirror(
+            client,
+            (),
+            changed=changed.append,
+            all_changed=lambda: nodes.append(None),
+            clock=time.monotonic,
+        )
+        running = asyncio.create_task(mirror.run())
+        try:
+            yield Seen(mirror, changed, nodes)
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def complete(server: Server) -> AsyncIterator[Seen]:
+    async with mirror_of(server) as seen:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await seen.mirror.complete()
+        yield seen
+
+
+async def test_what_is_there_is_known_before_anybody_is_told_of_a_change() -> None:
+    server = Server()
+    server.things["pods"] = [thing("eddy-relayer-0-0", 1), thing("other-relayer-0-0", 2, "other")]
+    server.things["configmaps"] = [thing("eddy-relayer-0", 3)]
+    async with complete(server) as seen:
+        assert set(seen.of().pods) == {"eddy-relayer-0-0"}
+        assert set(seen.of().children) == {("ConfigMap", "eddy-relayer-0")}
+        assert set(seen.of(OTHER).pods) == {"other-relayer-0-0"}
+        assert seen.changed == []
+
+
+async def test_no_content_of_secrets_is_asked_for() -> None:
+    server = Server()
+    async with complete(server):
+        await server.watched("secrets")
+    accepted = [accept for plural, _, accept in server.asked if plural == "secrets"]
+    assert len(accepted) == 2
+    assert all("as=PartialObjectMetadata" in accept for accept in accepted)
+
+
+async def test_a_change_is_told_to_its_fleet_and_its_repetition_to_nobody() -> None:
+    server = Server()
+    async with complete(server) as seen:
+        await server.tell("services", "ADDED", thing("eddy-relayer-0", 101))
+        await until(lambda: seen.changed == [EDDY])
+        await server.tell("services", "MODIFIED", thing("eddy-relayer-0", 101))
+        await server.tell("services", "MODIFIED", thing("eddy-relayer-0", 102))
+        await until(lambda: len(seen.changed) > 1)
+        assert seen.changed == [EDDY, EDDY]
+        assert seen.of().services["eddy-relayer-0"].child.version == 102
+        await server.tell("services", "DELETED", thing("eddy-relayer-0", 103))
+        await until(lambda: not seen.of().services)
+        assert seen.changed == [EDDY] * 3
+
+
+async def test_an_object_that_gets_the_label_of_another_fleet_moves_there() -> None:
+    server = Server()
+    server.things["secrets"] = [thing("mail", 1)]
+    async with complete(server) as seen:
+        await server.tell("secrets", "MODIFIED", thing("mail", 101, "other"))
+        await until(lambda: bool(seen.of(OTHER).children))
+        assert not seen.of().children
+        assert set(seen.changed) == {EDDY, OTHER}
+
+
+async def test_a_broken_watch_goes_on_from_the_last_word() -> None:
+    server = Server()
+    async with complete(server) as seen:
+        await server.tell("pods", "ADDED", thing("eddy-relayer-0-0", 101))
+        await server.tell("pods", "BOOKMARK", {"metadata": {"resourceVersion": "150"}})
+        await until(lambda: bool(seen.of().pods))
+        await server.cut("pods")
+        await server.tell("pods", "ADDED", thing("eddy-relayer-1-0", 151))
+        await until(lambda: len(seen.of().pods) == 2)
+        since = [q["resourceVersion"] for p, q, _ in server.asked if p == "pods" and "watch" in q]
+        assert since[-1] == "150"
+        assert server.times_listed("pods") == 1
+
+
+async def test_what_went_while_the_server_has_forgotten_is_gone() -> None:
+    server = Server()
+    server.things["pods"] = [thing("eddy-relayer-0-0", 1), thing("eddy-relayer-1-0", 2)]
+    async with complete(server) as seen:
+        del server.things["pods"][0]
+        await server.tell("pods", "ERROR", {"code": 410, "reason": "Expired"})
+        await until(lambda: set(seen.of().pods) == {"eddy-relayer-1-0"})
+        assert seen.changed == [EDDY]
+
+
+async def test_a_server_that_does_not_answer_is_asked_again() -> None:
+    server = Server(refuse=True)
+    async with mirror_of(server) as seen:
+        await until(lambda: len(server.asked) > 1)
+        assert not seen.of().pods
+        server.refuse = False
+        server.things["pods"] = [thing("eddy-relayer-0-0", 1)]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await seen.mirror.complete()
+        assert seen.of().pods
+
+
+async def test_of_nodes_only_what_matters_is_told() -> None:
+    server = Server()
+    ready, away = {"type": "Ready", "status": "True"}, {"type": "Ready", "status": "False"}
+    server.things["nodes"] = [thing("one", 1, conditions=[ready])]
+    async with complete(server) as seen:
+        await server.tell("nodes", "MODIFIED", thing("one", 101, conditions=[ready]))
+        await server.tell("nodes", "MODIFIED", thing("one", 102, conditions=[away]))
+        await until(lambda: not seen.of().nodes["one"].ready)
+        await server.tell("nodes", "DELETED", thing("one", 103))
+        await until(lambda: not seen.of().nodes)
+        assert len(seen.nodes) == 2
