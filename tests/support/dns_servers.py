@@ -86,22 +86,32 @@ def program(name: str, package: str) -> str:
     return found
 
 
-def zone_text(more: str = "") -> str:
+def zone_text(more: str = "", *, empty: bool = False) -> str:
+    texts = (
+        ""
+        if empty
+        else f"""nodes IN TXT "{SPF}"
+other IN TXT "somebody else's"
+"""
+    )
     return f"""$ORIGIN {ZONE}.
 $TTL 3600
 @ IN SOA ns1 hostmaster 1 3600 600 86400 60
 @ IN NS ns1
 ns1 IN A 127.0.0.1
-nodes IN TXT "{SPF}"
-other IN TXT "somebody else's"
-{more}"""
+{texts}{more}"""
 
 
 @contextlib.contextmanager
-def bind(folder: Path, more: str = "", *, transfers: bool = True) -> Iterator[DnsServer]:
-    """Run BIND's named; `more` are further lines of the zone, which it gives away or not."""
+def bind(
+    folder: Path, more: str = "", *, transfers: bool = True, empty: bool = False
+) -> Iterator[DnsServer]:
+    """Run BIND's named; `more` are further lines of the zone, which it gives away or not.
+
+    An `empty` zone has no TXT records of others.
+    """
     named = program("named", "BIND")
-    (folder / "zone").write_text(zone_text(more))
+    (folder / "zone").write_text(zone_text(more, empty=empty))
     readers = f'key "{KEY_NAME}"' if transfers else "none"
     (folder / "named.conf").write_text(
         f"""key "{KEY_NAME}" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
@@ -173,8 +183,11 @@ zone:
 
 
 @contextlib.contextmanager
-def powerdns(folder: Path) -> Iterator[DnsServer]:
-    """Run PowerDNS's pdns_server on SQLite."""
+def powerdns(folder: Path, *, api: int = 0, empty: bool = False) -> Iterator[DnsServer]:
+    """Run PowerDNS's pdns_server on SQLite; with a port, its HTTP API too (key: `SECRET`).
+
+    An `empty` zone has no TXT records of others.
+    """
     pdns = program("pdns_server", "PowerDNS")
     schema = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
     if not schema.is_file():
@@ -187,9 +200,12 @@ def powerdns(folder: Path) -> Iterator[DnsServer]:
             (ZONE, "SOA", f"ns1.{ZONE} hostmaster.{ZONE} 1 3600 600 86400 60"),
             (ZONE, "NS", f"ns1.{ZONE}"),
             (f"ns1.{ZONE}", "A", HOST),
-            (f"nodes.{ZONE}", "TXT", f'"{SPF}"'),
-            (f"other.{ZONE}", "TXT", '"somebody else\'s"'),
         ]
+        if not empty:
+            rows += [
+                (f"nodes.{ZONE}", "TXT", f'"{SPF}"'),
+                (f"other.{ZONE}", "TXT", '"somebody else\'s"'),
+            ]
         connection.executemany(
             "INSERT INTO records (domain_id, name, type, content, ttl, auth)"
             " VALUES (1, ?, ?, ?, 3600, 1)",
@@ -222,6 +238,9 @@ def powerdns(folder: Path) -> Iterator[DnsServer]:
         "--security-poll-suffix=",
         f"--local-address={HOST}",
     ]
+    if api:
+        command += ["--api=yes", f"--api-key={SECRET}", "--webserver=yes"]
+        command += [f"--webserver-address={HOST}", f"--webserver-port={api}"]
     with _running("PowerDNS", [*command, "--local-port="], folder) as server:
         yield server
 

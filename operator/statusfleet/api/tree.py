@@ -50,10 +50,7 @@ class SOA(Model):
 
 
 class DNSService(Model):
-    """The Service in front of the fleet's DNS servers. Without a cluster it is not used.
-
-    Where the tree's domain is delegated to it, `soa.nameServers` should name what leads to it.
-    """
+    """The Service in front of the fleet's DNS servers. Without a cluster it is not used."""
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
     """ClusterIP: answers inside the cluster only. NodePort: a port of every node, for what forwards
@@ -66,7 +63,8 @@ class Embedded(Model):
     """A DNS server of the fleet's own."""
 
     service: DNSService = DNSService()
-    """How the servers are reached on a cluster: Service `<fleet>-dns`."""
+    """How the servers are reached on a cluster: Service `<fleet>-dns`. Where the tree's domain is
+    delegated to it, `soa.nameServers` should name what leads to it."""
 
 
 class TSIG(Model):
@@ -112,7 +110,10 @@ class Sink(Model):
     zone_file: Maybe[ZoneFile] = None
     """Written as a zone file into a ConfigMap."""
     dns_endpoint: Maybe[DNSEndpoint] = None
-    """Handed to ExternalDNS."""
+    """Handed to ExternalDNS, which needs `--source=crd`, `--managed-record-types=TXT`,
+    `--registry=noop` (its TXT registry owns no TXT records) and a `--domain-filter` within which
+    nobody else has TXT records. Its provider rfc2136 cannot replace a root: use the sink of that
+    name instead."""
 
     @property
     def name(self) -> str:

@@ -26,6 +26,7 @@ import dns.rrset
 from statusfleet.publishers.sink import LaggingError, SeenTree, SinkError
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver, ResolutionError
+from statusnode.records.entries import ROOT_PREFIX
 from statusnode.records.tree import TreeError, is_entry
 
 DNS_PORT: Final = 53
@@ -150,6 +151,12 @@ async def texts_at(server: Server, names: Iterable[str]) -> dict[str, tuple[str,
         for name, query, answer in zip(part, queries, await _ask(server, queries), strict=True):
             found[name] = tuple(map(text_of, _records(server, query, answer) or ()))
     return found
+
+
+async def roots_at(server: Server, domain: str) -> list[str]:
+    """Return the roots of trees that a server shows at a domain; raises as `rrset`."""
+    texts = (await texts_at(server, [domain]))[domain]
+    return sorted(text for text in texts if text.startswith(ROOT_PREFIX))
 
 
 def text_of(data: dns.rdata.Rdata) -> str:

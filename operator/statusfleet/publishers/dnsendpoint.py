@@ -5,6 +5,10 @@ with the root is written only when the DNS gives every entry as it was written: 
 spoils long TXT records (they have up to 404 characters, and strings in the DNS 255) is found out
 before anybody reads a tree that it broke. Texts are quoted, as ExternalDNS's own are, because a
 root has spaces.
+
+Some providers of ExternalDNS cannot replace a text with spaces, and leave the old root beside the
+new one (its rfc2136 does, as of 0.20). So while a server shows another root than ours, or several,
+no entry is taken away, and while it shows several no root is moved.
 """
 
 from __future__ import annotations
@@ -19,7 +23,9 @@ from statusfleet.kube.names import FLEET_LABEL, PART_LABEL
 from statusfleet.publishers.authorities import (
     ALL_OF_ZONE,
     FindServers,
+    Server,
     read_trees,
+    roots_at,
     servers_of_domain,
     verify,
 )
@@ -31,7 +37,7 @@ from statusfleet.publishers.sink import (
     Target,
     check_ours,
 )
-from statusnode.records.tree import Link, TreeError
+from statusnode.records.tree import Link, Root, TreeError
 
 ENTRIES_PART: Final = "dns-entries"
 ROOT_PART: Final = "dns-root"
@@ -85,6 +91,7 @@ class DnsEndpointSink:
         servers = await self._find_servers(target.link.domain)
         patience = self._patience_seconds
         await verify(servers, wanted, patience_seconds=patience, remedy=ALL_OF_ZONE)
+        await _check_roots(servers, target.link.domain)
 
     async def move(self, target: Target, old: str | None) -> None:
         """Write the object with the root, if it still holds `old` (`Sink`)."""
@@ -96,10 +103,14 @@ class DnsEndpointSink:
         await self._root.write(found, _content({domain: target.root}, ttl))
 
     async def tidy(self, target: Target) -> None:
-        """Leave in the objects what is wanted (`Sink`)."""
+        """Leave in the objects what is wanted, once no other root leads to the rest (`Sink`)."""
         wanted = {n: text for n, text in target.zone.texts.items() if n != target.link.domain}
         arranged = _arranged(self._owner.fleet, wanted)
-        for name, found in (await self._shards()).items():
+        shards = await self._shards()
+        stale = any(_texts(found).keys() - wanted.keys() for found in shards.values())
+        if stale and not await self._is_alone(target):
+            return  # looked at again with the next change, or in a while
+        for name, found in shards.items():
             if name in arranged:
                 await self._write(target, name, found, arranged[name])
             else:
@@ -107,11 +118,31 @@ class DnsEndpointSink:
 
     async def read_back(self, url: str) -> tuple[SeenTree, ...]:
         """Read the tree from each server that the DNS names for its domain (`Sink`)."""
+        domain = Link.parse(url).domain
         try:
-            servers = await self._find_servers(Link.parse(url).domain)
+            servers = await self._find_servers(domain)
+            await _check_roots(servers, domain)
+            root = _texts(await self._root.read()).get(domain, "")
         except SinkError as error:
             raise TreeError(str(error)) from error
-        return await read_trees(servers, url)
+        trees, wanted = await read_trees(servers, url), Root.parse(root).seq
+        for tree in trees:
+            if tree.seq < wanted:
+                raise TreeError(
+                    f"{tree.server} gives number {tree.seq}, {self._root.what} has {wanted}: "
+                    "ExternalDNS has not written it yet; it does only with "
+                    "--managed-record-types=TXT and --registry=noop"
+                )
+        return trees
+
+    async def _is_alone(self, target: Target) -> bool:
+        """Tell whether every server shows our root and no other."""
+        domain = target.link.domain
+        try:
+            servers = await self._find_servers(domain)
+            return all([await roots_at(server, domain) == [target.root] for server in servers])
+        except SinkError:
+            return False
 
     async def withdraw(self, target: Target) -> None:
         """Delete the root's object, then the others; without the kind there are none (`Sink`)."""
@@ -150,6 +181,18 @@ class DnsEndpointSink:
 
     def _object(self, name: str) -> OwnObject:
         return OwnObject(self._objects, self._owner, DNS_ENDPOINT, name, ENTRIES_PART)
+
+
+async def _check_roots(servers: Iterable[Server], domain: str) -> None:
+    """Raise SinkError where a server shows several roots, or does not answer."""
+    for server in servers:
+        roots = await roots_at(server, domain)
+        if len(roots) > 1:
+            raise SinkError(
+                f"{server} shows {len(roots)} roots at {domain}, and readers take any: this "
+                "provider of ExternalDNS does not replace texts with spaces; the root is not "
+                "moved. Remove the old ones, and publish by the sink rfc2136 or another provider"
+            )
 
 
 def _arranged(fleet: str, texts: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -28,9 +28,9 @@ from statusfleet.publishers.authorities import (
     FindServers,
     Server,
     read_trees,
+    roots_at,
     servers_of_domain,
     text_of,
-    texts_at,
     verify,
 )
 from statusfleet.publishers.objects import Objects, Owner, OwnObject
@@ -179,8 +179,7 @@ class ZoneFileSink:
 async def _shows(server: Server, link: Link) -> bool:
     """Tell whether a server leads readers to a tree of this key."""
     try:
-        texts = (await texts_at(server, [link.domain]))[link.domain]
-        roots = [Root.parse(text) for text in texts if text.startswith(ROOT_PREFIX)]
+        roots = [Root.parse(text) for text in await roots_at(server, link.domain)]
     except (SinkError, TreeError):
         return False
     return any(root.is_signed_by(link.public_key) for root in roots)
