@@ -67,7 +67,15 @@ async def operator(
 class FleetUser:
     """Somebody with kubectl, and one fleet."""
 
-    def __init__(self, client: KubeClient, namespace: str, name: str = "small") -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        namespace: str,
+        name: str = "small",
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.patience_seconds = patience_seconds
         self.client = client
         self.namespace = namespace
         self.name = name
@@ -101,7 +109,7 @@ class FleetUser:
         """Wait until the status of the present generation is as wished; return it."""
         found: dict[str, Any] | None = None
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(self.patience_seconds):
                 while True:
                     found = await self.get()
                     status = (found or {}).get("status") or {}
@@ -115,12 +123,14 @@ class FleetUser:
         async def gone() -> bool:
             return await self.get() is None
 
-        await eventually(gone)
+        await eventually(gone, self.patience_seconds)
 
 
-async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
+async def eventually(
+    check: Callable[[], Awaitable[bool]], patience_seconds: float = PATIENCE_SECONDS
+) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(patience_seconds):
         while True:
             if await check():
                 return
