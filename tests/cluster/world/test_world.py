@@ -211,7 +211,7 @@ async def test_a_load_balancer_by_name_is_resolved_and_followed(stage: Stage) ->
     }
     fleet = stage.fleet(wish)
     plan, observation = await stage.turn(fleet)
-    assert "has no address yet" in observation.members["relayer-0"].message
+    assert "has no address yet" in observation.members["relayer-0"].address_problem
     assert [waiting.lacks for waiting in plan.waiting] == ["address"]
     ingress = {"status": {"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}}
     name = "eth-dev-relayer-0"
