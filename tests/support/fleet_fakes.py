@@ -149,12 +149,12 @@ class Stage:
         self.world = FakeWorld(lambda: self.time)
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, *, grace_seconds: float = 0.0) -> None:
         """Begin anew as a second process would: the memory stays, the rest is forgotten."""
         self.dns = FakeDns()
         trees = TreeKeeper(self.store, [WholeZone("embedded", self.dns)], lambda: self.time)
         self.reconciler = Reconciler(
-            self.world, trees, self.store, lambda: self.time, grace_seconds=0.0
+            self.world, trees, self.store, lambda: self.time, grace_seconds=grace_seconds
         )
 
     async def passes(self, fleet: StatusFleet, count: int = 1, **settings: Any) -> Report:

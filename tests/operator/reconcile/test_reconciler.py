@@ -284,6 +284,46 @@ async def test_unreadiness_of_all_never_empties_the_tree(stage: Stage) -> None:
     assert len(report.tree.listed) == 2  # of three desired, half rounded up
 
 
+async def test_a_flapping_member_does_not_churn_the_tree_and_a_dead_one_leaves_it_in_time(
+    stage: Stage,
+) -> None:
+    fleet = manifest()
+    stage.restart(grace_seconds=60)
+    await stage.grown(fleet)
+    zones = len(stage.dns.zones)
+    for _ in range(20):
+        stage.world.ready.discard("relayer-1")
+        report = await stage.passes(fleet)
+        stage.time += 59
+        report = await stage.passes(fleet)
+        stage.world.ready.add("relayer-1")
+        report = await stage.passes(fleet)
+        stage.time += 1
+    assert report.tree is not None
+    assert (report.tree.seq, len(stage.dns.zones)) == (1, zones)
+    stage.world.ready.discard("relayer-1")
+    report = await stage.passes(fleet)
+    assert report.next_look == stage.time + 60
+    stage.time += 60
+    report = await stage.passes(fleet)
+    assert report.tree is not None
+    assert (report.tree.seq, "relayer-1" in report.tree.listed) == (2, False)
+
+
+async def test_a_fleet_that_goes_dark_keeps_half_of_its_tree_for_as_long_as_it_takes(
+    stage: Stage,
+) -> None:
+    fleet = manifest()
+    stage.restart(grace_seconds=60)
+    await stage.grown(fleet)
+    stage.world.ready.clear()
+    await stage.passes(fleet)
+    stage.time += 24 * 3600
+    report = await stage.passes(fleet, 2)
+    assert report.tree is not None
+    assert (report.tree.seq, len(report.tree.listed)) == (2, 2)
+
+
 @pytest.mark.parametrize("spent", [1, 7])
 async def test_a_number_that_was_kept_before_a_crash_is_never_used_again(
     stage: Stage, spent: int
