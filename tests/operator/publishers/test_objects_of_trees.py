@@ -26,7 +26,7 @@ from statusfleet.publishers.sink import (
 from statusfleet.publishers.zonefile import ZoneFileSink
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.zone import Zone, ZoneSettings
-from statusnode.records.tree import SignedTree, Tree
+from statusnode.records.tree import SignedTree, Tree, TreeError
 from support.kube_objects import FakeObjects
 from support.records import DOMAIN, TREE_KEY, vector_node, vector_tree
 
@@ -138,6 +138,29 @@ async def test_entries_outlive_the_root_that_named_them_until_their_time(
     await place.withdraw(target(later))
     assert not objects.objects
     objects_changed.cancel()
+
+
+async def test_no_entry_is_taken_away_while_the_dns_shows_the_root_before(
+    objects: FakeObjects, dns: EmbeddedDnsServer
+) -> None:
+    place = endpoints(objects, dns, patience_seconds=60)
+    mirroring = asyncio.create_task(_mirror(objects, dns))
+    first = Publication(tree_of(range(20), 1))
+    await publish(place, target(first))
+    second = first.replaced_by(tree_of(range(3), 2), now=NOW, root_ttl_seconds=60)
+    await place.prepare(target(second))
+    mirroring.cancel()  # ExternalDNS is away for a day
+    dns_before = external_dns(objects).texts
+    later = target(second.pruned(now=NOW + 86_400), owned=second)
+    dns.publish(Zone(SETTINGS, 1, dns_before))
+    await place.move(later, target(first).root)
+    await place.tidy(later)
+    assert external_dns(objects).texts == {**dns_before, DOMAIN: later.root}
+    with pytest.raises(TreeError, match=r"gives number 1.*--registry=noop"):
+        await place.read_back(later.publication.tree.url)
+    dns.publish(external_dns(objects))
+    await place.tidy(later)
+    assert external_dns(objects).texts == later.publication.records()
 
 
 async def _mirror(objects: FakeObjects, dns: EmbeddedDnsServer) -> None:
