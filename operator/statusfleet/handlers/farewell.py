@@ -17,6 +17,7 @@ from statusfleet.api.fleet import StatusFleet
 from statusfleet.plan import Observation, Plan, make_plan
 from statusfleet.publishers.sink import Sink
 from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.store import CorruptStateError
 from statusfleet.store.kubernetes import KubernetesStore
 from statusfleet.worlds.kubernetes.world import KubernetesWorld
 
@@ -59,6 +60,13 @@ class Farewell:
             KubeError: the cluster does not answer.
             StoreError: the fleet's memory cannot be read.
         """
+        try:
+            return await self._go_on(fleet)
+        except CorruptStateError as error:
+            remedy = "or, to let the fleet go without it, delete that ConfigMap"
+            raise CorruptStateError(f"{error}, {remedy}") from error
+
+    async def _go_on(self, fleet: StatusFleet) -> Wait | None:
         # Only looked at: a fleet that goes gets no new keys and Services.
         still = fleet.model_copy(update={"spec": fleet.spec.model_copy(update={"paused": True})})
         observation = await self._world.observe(still)

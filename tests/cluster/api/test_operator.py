@@ -175,6 +175,25 @@ async def test_a_fleet_that_was_deleted_while_no_operator_ran_is_let_go_of(
         await user.until_gone()
 
 
+async def test_a_fleet_whose_memory_is_damaged_goes_when_somebody_says_so(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE) as process:
+        await user.apply(roles=ROLES)
+        await user.until(begun, "begun")
+        await process.end(signal.SIGKILL)
+    damage = {"data": {"state.json": "{"}}
+    await user.client.patch(CONFIG_MAP, user.namespace, "small-state", damage)
+    await user.delete()
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        status = await user.until(has_reason("Ready", "Blocked"), "told")
+        told = condition(status, "Ready")["message"]
+        assert "small-state is damaged" in told
+        assert told.endswith("to let the fleet go without it, delete that ConfigMap")
+        await user.client.delete(CONFIG_MAP, user.namespace, "small-state")
+        await user.until_gone()
+
+
 async def test_a_spec_that_slipped_in_is_a_condition(
     api_server: ApiServer, user: FleetUser, tmp_path: Path
 ) -> None:
