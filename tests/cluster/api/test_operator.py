@@ -16,8 +16,11 @@ from statusfleet.kube.kinds import (
     EVENT,
     LEASE,
     NAMESPACE,
+    NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
     SECRET,
     SERVICE,
+    SERVICE_ACCOUNT,
     STATEFUL_SET,
     STATUS_FLEET,
     Kind,
@@ -28,6 +31,16 @@ from support.kube_api import ApiServer
 from support.operator_process import FleetUser, condition, eventually, has_reason, operator
 
 IMAGE = "statusfleet.test/statusfleet:test"
+CHILDREN = (
+    (SERVICE, "small-relayer-0"),
+    (CONFIG_MAP, "small-relayer-0"),
+    (SECRET, "small-relayer-0"),
+    (SECRET, "small-relayer-0-config"),
+    (STATEFUL_SET, "small-relayer-0"),
+    (NETWORK_POLICY, "small"),
+    (POD_DISRUPTION_BUDGET, "small-relayer"),
+    (SERVICE_ACCOUNT, "small"),
+)
 ROLES = {"relayer": {"replicas": 2, "expose": {"type": "ClusterIP", "addressScope": "Private"}}}
 
 
@@ -81,8 +94,8 @@ async def test_a_fleet_at_rest_is_not_written(
         assert await versions(user) == before
 
 
-async def replaced(user: FleetUser, kind: Kind, uid: str) -> bool:
-    found = await user.client.find(kind, user.namespace, "small-relayer-0")
+async def replaced(user: FleetUser, kind: Kind, name: str, uid: str) -> bool:
+    found = await user.client.find(kind, user.namespace, name)
     return found is not None and found["metadata"]["uid"] != uid
 
 
@@ -100,10 +113,10 @@ async def test_a_child_that_is_deleted_comes_back(
     async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
         await user.apply(roles=ROLES)
         before = await user.until(begun, "begun")
-        for kind in (SERVICE, CONFIG_MAP, SECRET, STATEFUL_SET):
-            old = await user.client.get(kind, user.namespace, "small-relayer-0")
-            await user.client.delete(kind, user.namespace, "small-relayer-0")
-            await eventually(partial(replaced, user, kind, old["metadata"]["uid"]))
+        for kind, name in CHILDREN:
+            old = await user.client.get(kind, user.namespace, name)
+            await user.client.delete(kind, user.namespace, name)
+            await eventually(partial(replaced, user, kind, name, old["metadata"]["uid"]))
         after = await user.until(begun, "begun again")
     keys = [
         [member["enode"].partition("@")[0] for member in status["members"]]
