@@ -79,9 +79,12 @@ def shell(cluster: Cluster, helm: str, image: str) -> Iterator[Shell]:
         shell = Shell(cluster, helm, image)
         if cluster.ask("get", "namespace", SYSTEM).code == 0:
             pytest.skip("needs a cluster where nobody has installed the chart")
-        # What other tests have left is on its way out already.
         if shell.has_definition():
-            eventually(lambda: not cluster.get("statusfleets", "--all-namespaces")["items"])
+            if any(not _goes(cluster, fleet) for fleet in _fleets(cluster)):
+                pytest.skip("needs a cluster without fleets")
+            # What other tests have left is on its way, but for what waits for an operator.
+            _let_go(cluster)
+            eventually(lambda: not _fleets(cluster))
             cluster.kubectl("delete", "crd", DEFINITION)
         try:
             yield shell
@@ -90,14 +93,29 @@ def shell(cluster: Cluster, helm: str, image: str) -> Iterator[Shell]:
             define(cluster.kubectl_program, cluster.kubeconfig)
 
 
+def _fleets(cluster: Cluster) -> list[dict[str, Any]]:
+    return list(cluster.get("statusfleets", "--all-namespaces")["items"])
+
+
+def _goes(cluster: Cluster, fleet: dict[str, Any]) -> bool:
+    """Whether a fleet is being deleted, or its namespace is."""
+    place = cluster.get("namespace", fleet["metadata"]["namespace"])
+    return any("deletionTimestamp" in one["metadata"] for one in (fleet, place))
+
+
+def _let_go(cluster: Cluster) -> None:
+    """Delete every fleet, without an operator."""
+    for fleet in _fleets(cluster):
+        where = (f"--namespace={fleet['metadata']['namespace']}", fleet["metadata"]["name"])
+        loose = '--patch={"metadata":{"finalizers":null}}'
+        cluster.ask("delete", "statusfleet", *where, "--wait=false")
+        cluster.ask("patch", "statusfleet", *where, "--type=merge", loose)
+
+
 def _sweep(cluster: Cluster) -> None:
     """Take away what a test has left; the order lets nothing hang."""
     if cluster.ask("get", "crd", DEFINITION).code == 0:
-        for fleet in cluster.get("statusfleets", "--all-namespaces")["items"]:
-            where = (f"--namespace={fleet['metadata']['namespace']}", fleet["metadata"]["name"])
-            loose = '--patch={"metadata":{"finalizers":null}}'
-            cluster.ask("delete", "statusfleet", *where, "--wait=false")
-            cluster.ask("patch", "statusfleet", *where, "--type=merge", loose)
+        _let_go(cluster)
     everything = "serviceaccounts,clusterroles,clusterrolebindings,roles,rolebindings"
     label = "--selector=app.kubernetes.io/name=statusfleet,app.kubernetes.io/instance"
     cluster.ask("delete", everything, "--all-namespaces", label)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from statusfleet.kube import KubeClient
@@ -10,7 +12,7 @@ from statusfleet.kube.names import FINALIZER
 from support.chart import CHART
 from support.cluster import Cluster
 from support.installed_chart import RELEASE, WAIT, Place, installed
-from support.operator_process import FleetUser, is_true
+from support.operator_process import FleetUser, eventually, is_true
 
 RELAYER = {"replicas": 1, "expose": {"type": "NodePort", "addressScope": "Private"}}
 
@@ -21,7 +23,7 @@ def place(cluster: Cluster, definition: str, namespace: str, image: str, helm: s
 
 
 async def test_the_installed_operator_answers_helms_test_and_looks_after_a_fleet(
-    client: KubeClient, place: Place
+    cluster: Cluster, client: KubeClient, place: Place
 ) -> None:
     async with installed(place) as run:
         deployment = await client.get(DEPLOYMENT, place.namespace, "statusfleet")
@@ -35,7 +37,34 @@ async def test_the_installed_operator_answers_helms_test_and_looks_after_a_fleet
         )
         await user.until(is_true("CanaryPassing"), "proved by the canary")
         await user.until(is_true("TreePropagated"), "propagated")
-        await run("upgrade", RELEASE, str(CHART), "--reuse-values", "--set", "replicas=2", *WAIT)
+        pair = "replicas=2,podDisruptionBudget.enabled=true"
+        await run("upgrade", RELEASE, str(CHART), "--reuse-values", "--set", pair, *WAIT)
+        where = f"--namespace={place.namespace}"
+
+        async def one_may_go() -> bool:
+            budget = cluster.get("poddisruptionbudget", RELEASE, where)
+            return bool(budget["status"]["disruptionsAllowed"] == 1)
+
+        await eventually(one_may_go)
+        selector = "--selector=app.kubernetes.io/component=operator"
+        pods = [
+            pod
+            for pod in cluster.get("pods", where, selector)["items"]
+            if "deletionTimestamp" not in pod["metadata"]
+        ]
+        assert len({pod["spec"]["nodeName"] for pod in pods}) == len(pods) == 2
+
+        base = f"/api/v1/namespaces/{place.namespace}/pods"
+        pages = [f"{base}/{pod['metadata']['name']}:8080/proxy/metrics" for pod in pods]
+
+        async def one_leads() -> bool:
+            text = "".join(cluster.kubectl("get", f"--raw={page}") for page in pages)
+            return sorted(re.findall(r"^statusfleet_leader (\d)$", text, re.MULTILINE)) == [
+                "0",
+                "1",
+            ]
+
+        await eventually(one_leads)
         await user.delete()
         await user.until_gone()
 
