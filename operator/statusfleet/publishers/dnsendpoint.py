@@ -77,8 +77,7 @@ class DnsEndpointSink:
         return False
 
     async def root(self, domain: str) -> str | None:
-        """Return the root in its object (`Sink`)."""
-        await self._shards()  # tells where the kind is missing
+        """Return the root in its object; without the kind there is none (`Sink`)."""
         return _texts(await self._root.read()).get(domain)
 
     async def prepare(self, target: Target) -> None:

@@ -173,13 +173,14 @@ async def test_a_cluster_without_the_kind_is_told(
 ) -> None:
     objects.missing_kinds.add("DNSEndpoint")
     with pytest.raises(SinkError, match="install ExternalDNS"):
-        await endpoints(objects, dns).root(DOMAIN)
+        await endpoints(objects, dns).prepare(target(Publication(tree_of(range(2), 1))))
 
 
 async def test_where_the_kind_is_missing_nothing_has_to_be_taken_back(
     objects: FakeObjects, dns: EmbeddedDnsServer
 ) -> None:
     objects.missing_kinds.add("DNSEndpoint")
+    assert await endpoints(objects, dns).root(DOMAIN) is None
     await endpoints(objects, dns).withdraw(target(Publication(tree_of(range(2), 1))))
 
 
