@@ -1,12 +1,14 @@
 """`python -m statusfleet.canary CONFIG.json`: runs for ever, one line of JSON a run.
 
 The configuration is read again before each run, and a change of it starts the next run at once.
-Exit code 1: the configuration cannot be used; 2: no configuration is named.
+Ends with 0 when it is told to (SIGTERM, SIGINT); with 1 where the configuration cannot be used, and
+with 2 where none is named.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,6 +20,17 @@ from statusfleet.canary.run import run
 from statusnode.messages.mining import Miner
 
 _LOOK_SECONDS: Final = 0.2
+
+
+async def _until_told_to_end(path: Path) -> None:
+    """Run until SIGTERM or SIGINT; what runs then is not waited for."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(_run_for_ever(path))
+        await told.wait()
+        running.cancel()
 
 
 async def _run_for_ever(path: Path) -> None:
@@ -53,12 +66,11 @@ def main() -> None:
         print("usage: python -m statusfleet.canary CONFIG.json", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     try:
-        asyncio.run(_run_for_ever(Path(sys.argv[1])))
-    except CanaryConfigError as error:
-        print(f"canary: {error}", file=sys.stderr)  # noqa: T201
+        asyncio.run(_until_told_to_end(Path(sys.argv[1])))
+    except* CanaryConfigError as errors:
+        for error in errors.exceptions:
+            print(f"canary: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(0)
 
 
 if __name__ == "__main__":

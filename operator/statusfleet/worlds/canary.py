@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -17,6 +18,10 @@ from statusfleet.plan import CanaryVerdict
 from statusfleet.worlds.protocol import CanaryWish
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enode import Enode
+
+_MISSED_RUNS: Final = 3
+_START_SECONDS: Final = 60.0
+"""How long a canary may take to be started anew, elsewhere if need be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,23 @@ def read_verdict(line: str | bytes) -> tuple[CanaryVerdict, Mapping[str, Any]] |
     except (ValueError, TypeError, KeyError):
         return None
     return verdict, found
+
+
+def timely(
+    verdict: CanaryVerdict | None, wish: CanaryWish | None, now: float
+) -> CanaryVerdict | None:
+    """Return a verdict while no later one is overdue, else that the canary hangs.
+
+    A passed run says nothing of a fleet that nobody has asked since.
+    """
+    if verdict is None or wish is None:
+        return verdict
+    patience = _MISSED_RUNS * wish.interval_seconds + wish.timeout_seconds + _START_SECONDS
+    if now <= verdict.finished_at + patience:
+        return verdict
+    last = datetime.fromtimestamp(verdict.finished_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    silence = f"running the canary: its last run ended at {last}"
+    return CanaryVerdict(False, verdict.finished_at, None, (silence,))
 
 
 def legs_of(said: Mapping[str, Any]) -> tuple[LegDetail, ...]:

@@ -17,12 +17,13 @@ from statusfleet.kube.errors import AnswerError
 from statusfleet.kube.kinds import DEPLOYMENT, NETWORK_POLICY, SECRET, JsonDict, Kind
 from statusfleet.plan import CanaryVerdict
 from statusfleet.plan.types import JsonObject
-from statusfleet.worlds.canary import read_verdict
+from statusfleet.worlds.canary import read_verdict, timely
 from statusfleet.worlds.kubernetes.deployment import canary_deployment
 from statusfleet.worlds.kubernetes.names import CANARY, Owner
 from statusfleet.worlds.kubernetes.networkpolicy import canary_policy
 from statusfleet.worlds.kubernetes.records import PodRecord
 from statusfleet.worlds.kubernetes.secret import canary_secret, secret_name
+from statusfleet.worlds.protocol import CanaryWish
 
 SLOWEST_LOOK_SECONDS: Final = 15.0
 FIRST_LOOK_SECONDS: Final = 2.0
@@ -54,44 +55,55 @@ class CanaryReader:
         namespace: str,
         pod: Callable[[], PodRecord | None],
         changed: Callable[[], None],
+        now: Callable[[], float],
     ) -> None:
-        """Take how to find the canary's pod, and whom to tell that a verdict says another thing."""
+        """Take how to find the canary's pod, and whom to tell that a verdict says another thing.
+
+        `now` gives unix seconds.
+        """
         self._client = client
         self._namespace = namespace
         self._pod = pod
         self._changed = changed
-        self._verdict: CanaryVerdict | None = None
+        self._now = now
+        self._wish: CanaryWish | None = None
+        self._last: CanaryVerdict | None = None
+        self._said: tuple[bool, tuple[str, ...]] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def verdict(self, now: float) -> CanaryVerdict | None:
+    def verdict(self) -> CanaryVerdict | None:
         """Return what the last run found, or that the canary itself does not run."""
+        now = self._now()
         pod = self._pod() if self._task is not None else None
         if pod is not None and pod.problem:
             return CanaryVerdict(False, now, None, (f"running the canary: {pod.problem}",))
-        return self._verdict
+        return timely(self._last, self._wish, now)
 
-    def start(self, group: asyncio.TaskGroup, interval_seconds: float) -> None:
+    def start(self, group: asyncio.TaskGroup, wish: CanaryWish) -> None:
         """Read on until `stop`; a run is seen within a quarter of the interval, or 15 s."""
+        self._wish = wish
         if self._task is None:
-            self._task = group.create_task(self._read(interval_seconds), name="read canary")
+            self._task = group.create_task(self._read(), name="read canary")
 
     def stop(self) -> None:
         """Read no more, and forget what was read."""
-        self._verdict = None
+        self._wish, self._last, self._said = None, None, None
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
-    async def _read(self, interval_seconds: float) -> None:
-        usual = max(FIRST_LOOK_SECONDS, min(SLOWEST_LOOK_SECONDS, interval_seconds / 4))
-        while True:
+    async def _read(self) -> None:
+        while self._wish is not None:
             pod = self._pod()
             if pod is not None and pod.running:
                 await self._look(pod)
-            await asyncio.sleep(usual if self._verdict is not None else FIRST_LOOK_SECONDS)
+            self._tell()
+            usual = max(
+                FIRST_LOOK_SECONDS, min(SLOWEST_LOOK_SECONDS, self._wish.interval_seconds / 4)
+            )
+            await asyncio.sleep(usual if self._last is not None else FIRST_LOOK_SECONDS)
 
     async def _look(self, pod: PodRecord) -> None:
-        before = self._verdict
         try:
             lines = [
                 line
@@ -104,10 +116,11 @@ class CanaryReader:
             return
         found = next(filter(None, map(read_verdict, reversed(lines))), None)
         if found is not None:
-            self._verdict = found[0]
-        if _said(self._verdict) != _said(before):
+            self._last = found[0]
+
+    def _tell(self) -> None:
+        verdict = self.verdict()
+        said = (verdict.passed, verdict.failures) if verdict is not None else None
+        if said != self._said:
+            self._said = said
             self._changed()
-
-
-def _said(verdict: CanaryVerdict | None) -> tuple[bool, tuple[str, ...]] | None:
-    return (verdict.passed, verdict.failures) if verdict is not None else None

@@ -95,7 +95,7 @@ class KubernetesWorld:
         self._applier = Applier(client, now)
         self._names = HostNames(now, look_up)
         self._credentials = Credentials(client, store, owner.namespace)
-        self._canary = CanaryReader(client, owner.namespace, self._canary_pod, changed)
+        self._canary = CanaryReader(client, owner.namespace, self._canary_pod, changed, now)
         self._fleet: StatusFleet | None = None
         # What the last observation saw, so that one pass acts upon one picture.
         self._view = Snapshot()
@@ -152,7 +152,7 @@ class KubernetesWorld:
         return Observation(
             members=members,
             canary_key=key.public_key if key is not None else None,
-            canary=self._canary.verdict(self._now()),
+            canary=self._canary.verdict(),
             secrets=secrets,
             problems={**self._applier.problems, **claim_problems(self._view, wanted)},
         )
@@ -325,12 +325,13 @@ class KubernetesWorld:
         name = self._owner.child(member.name)
         await self._delete(STATEFUL_SET, self._owner.stateful_set(member))
         await self._delete(SERVICE, name)
-        await self._delete(CONFIG_MAP, name)
         await self._delete(SECRET, secret_name(name))
         assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
         drops = drops_claim(self._fleet.spec.roles, member)
         if drops and self._has(PERSISTENT_VOLUME_CLAIM, name):
             await self._delete(PERSISTENT_VOLUME_CLAIM, name)
+        # The last to go: by it whoever comes after a crash knows that something is left.
+        await self._delete(CONFIG_MAP, name)
 
     async def probe(self, wish: CanaryWish | None) -> None:
         """Have the canary run as told, or not at all (`World`).
@@ -353,7 +354,7 @@ class KubernetesWorld:
         changed = [await self._ensure(body) for body in objects]
         if any(changed):
             await hurry(self._client, self._owner.namespace, self._canary_pod(), objects)
-        self._canary.start(self._group, wish.interval_seconds)
+        self._canary.start(self._group, wish)
 
     def _canary_pod(self) -> PodRecord | None:
         pods = self._view.pods.values()

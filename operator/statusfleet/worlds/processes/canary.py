@@ -9,7 +9,7 @@ from typing import Final
 
 from statusfleet.plan import CanaryVerdict
 from statusfleet.store import FolderStore
-from statusfleet.worlds.canary import LegDetail, canary_settings, legs_of, read_verdict
+from statusfleet.worlds.canary import LegDetail, canary_settings, legs_of, read_verdict, timely
 from statusfleet.worlds.processes.child import Program
 from statusfleet.worlds.processes.confidential import write_if_changed
 from statusfleet.worlds.processes.supervisor import Phase, Supervisor
@@ -31,13 +31,14 @@ class CanaryRunner:
         self._store = store
         self._changed = changed
         self._key: PrivateKey | None = None
+        self._wish: CanaryWish | None = None
         self._verdict: CanaryVerdict | None = None
 
     def verdict(self, now: float) -> CanaryVerdict | None:
         """Return what the last run found, or that the canary itself does not run."""
         state = self._supervisor.states.get(NAME)
         if state is None or state.phase is not Phase.WAITING:
-            return self._verdict
+            return timely(self._verdict, self._wish, now)
         return CanaryVerdict(False, now, None, (f"running the canary: {state.problem}",))
 
     async def key(self) -> PrivateKey:
@@ -56,6 +57,7 @@ class CanaryRunner:
         Raises:
             StoreError: its file cannot be written.
         """
+        self._wish = wish
         if wish is None:
             await self._supervisor.stop([NAME])
             self._verdict, self.legs = None, ()
