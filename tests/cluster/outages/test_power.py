@@ -14,7 +14,7 @@ import pytest
 from statusfleet.kube.kinds import POD
 from support.cluster import Cluster, eventually
 from support.fleet_mail import archived, still_archived
-from support.operator_process import FleetUser, condition, has_reason, operator
+from support.operator_process import FleetUser, condition, has_reason, is_true, operator
 from support.whole_fleet import EXPOSE, Json, enodes, identities, numbers, row, spec, whole
 
 NODE = "node-2"
@@ -89,6 +89,8 @@ async def test_a_node_without_power_is_told_of_and_returns_with_its_members_and_
             status = await user.until(unlisted, "out of the tree")
             assert {m["name"] for m in status["members"] if m["ready"]} == left
             await archived(enodes(before)[mailserver_of(left)])
+            # Wherever the canary ran, it runs now, and finds those who are left at work.
+            await user.until(is_true("CanaryPassing"), "proved by the canary")
         after = await whole(user)
         assert enodes(after) == enodes(before)
         assert {name: seq for name, seq in numbers(after).items() if name != "the tree"} == {

@@ -10,7 +10,11 @@ from statusfleet.kube.kinds import DEPLOYMENT, JsonDict
 from statusfleet.kube.names import NODE_KEY, canary_object
 from statusfleet.worlds.kubernetes.image import image_of
 from statusfleet.worlds.kubernetes.names import CANARY, Owner
-from statusfleet.worlds.kubernetes.pod import RESTRICTED_CONTAINER, RESTRICTED_POD
+from statusfleet.worlds.kubernetes.pod import (
+    RESTRICTED_CONTAINER,
+    RESTRICTED_POD,
+    SOON_ELSEWHERE,
+)
 from statusfleet.worlds.kubernetes.secret import CANARY_KEY, secret_name
 
 _FOLDER: Final = "/etc/canary"
@@ -69,6 +73,7 @@ def canary_pod(
         "securityContext": RESTRICTED_POD,
         "serviceAccountName": owner.name,
         "terminationGracePeriodSeconds": 5,
+        "tolerations": SOON_ELSEWHERE,
         "volumes": [
             {
                 "name": "settings",

@@ -27,7 +27,11 @@ from statusfleet.kube.kinds import (
 from statusfleet.kube.names import FLEET_LABEL, PART_LABEL, dns_object, fleet_labels
 from statusfleet.worlds.kubernetes.image import image_of
 from statusfleet.worlds.kubernetes.names import Owner
-from statusfleet.worlds.kubernetes.pod import RESTRICTED_CONTAINER, RESTRICTED_POD
+from statusfleet.worlds.kubernetes.pod import (
+    RESTRICTED_CONTAINER,
+    RESTRICTED_POD,
+    SOON_ELSEWHERE,
+)
 
 DNS: Final = "dns"
 REPLICAS: Final = 2
@@ -148,6 +152,7 @@ def _deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
         "securityContext": RESTRICTED_POD,
         "serviceAccountName": dns_object(owner.name),
         "terminationGracePeriodSeconds": 15,
+        "tolerations": SOON_ELSEWHERE,
     }
     if image.pull_secrets:
         spec["imagePullSecrets"] = [{"name": secret} for secret in image.pull_secrets]

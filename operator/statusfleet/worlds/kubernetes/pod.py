@@ -38,6 +38,17 @@ RESTRICTED_POD: Final[JsonDict] = {
     "fsGroupChangePolicy": "OnRootMismatch",
     "seccompProfile": {"type": "RuntimeDefault"},
 }
+SOON_ELSEWHERE: Final[list[JsonDict]] = [
+    {
+        "key": f"node.kubernetes.io/{state}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 30,
+    }
+    for state in ("not-ready", "unreachable")
+]
+"""Tolerations of a pod that keeps nothing: it leaves a node that is away long before the usual five
+minutes are over."""
 RESTRICTED_CONTAINER: Final[JsonDict] = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},

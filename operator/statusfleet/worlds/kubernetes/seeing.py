@@ -9,6 +9,7 @@ from typing import Final
 from statusfleet.kube.kinds import PERSISTENT_VOLUME_CLAIM
 from statusfleet.plan import Endpoint, MemberId, ObservedMember, Seat
 from statusfleet.worlds.kubernetes.addresses import Chosen
+from statusfleet.worlds.kubernetes.names import CANARY
 from statusfleet.worlds.kubernetes.pin import Choice
 from statusfleet.worlds.kubernetes.pod import DATA, KEY_FILE, METRICS_PORT, P2P_PORT, RPC_PORT
 from statusfleet.worlds.kubernetes.records import (
@@ -53,6 +54,21 @@ def _without_node(pod: PodRecord) -> PodRecord:
     """Return what is true of a pod whose node was deleted: nobody says so for a minute or so."""
     problem = f"its node {pod.node} was deleted: the cluster soon removes its pod and makes another"
     return replace(pod, ready=False, since=None, running=False, problem=problem)
+
+
+def canary_pod_of(snapshot: Snapshot) -> PodRecord | None:
+    """Return the canary's pod; one on a node that is not there proves nothing, and says so."""
+    pods = snapshot.pods.values()
+    pod = next((pod for pod in pods if pod.part == CANARY and not pod.deleting), None)
+    if pod is None:
+        return None
+    if _lost_its_node(pod, snapshot):
+        return _without_node(pod)
+    node = snapshot.nodes.get(pod.node)
+    if node is None or node.ready:
+        return pod
+    problem = f"its node {node.name} does not answer, and it soon starts on another"
+    return replace(pod, running=False, problem=problem)
 
 
 def leftovers(snapshot: Snapshot, wanted: Iterable[MemberId]) -> tuple[MemberId, ...]:

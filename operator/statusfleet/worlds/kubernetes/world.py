@@ -44,13 +44,14 @@ from statusfleet.worlds.kubernetes.deployment import CANARY_KEY_FILE
 from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
 from statusfleet.worlds.kubernetes.hostnames import FRESH_SECONDS, HostNames, LookUp, look_up
 from statusfleet.worlds.kubernetes.hurrying import hurry
-from statusfleet.worlds.kubernetes.names import CANARY, Owner
+from statusfleet.worlds.kubernetes.names import Owner
 from statusfleet.worlds.kubernetes.networkpolicy import member_policy
 from statusfleet.worlds.kubernetes.pin import Choice, choose_pin, role_of
 from statusfleet.worlds.kubernetes.poddisruptionbudget import pod_disruption_budget
 from statusfleet.worlds.kubernetes.records import PodRecord, ServiceRecord, Snapshot
 from statusfleet.worlds.kubernetes.secret import member_secret, secret_name
 from statusfleet.worlds.kubernetes.seeing import (
+    canary_pod_of,
     claim_problems,
     claims_going,
     leftovers,
@@ -357,8 +358,7 @@ class KubernetesWorld:
         self._canary.start(self._group, wish)
 
     def _canary_pod(self) -> PodRecord | None:
-        pods = self._view.pods.values()
-        return next((pod for pod in pods if pod.part == CANARY and not pod.deleting), None)
+        return canary_pod_of(self._view)
 
     # ── objects ──
 

@@ -18,6 +18,7 @@ from statusfleet.worlds.kubernetes.records import (
     StatefulSetRecord,
 )
 from statusfleet.worlds.kubernetes.seeing import (
+    canary_pod_of,
     leftovers,
     no_pod,
     observed_member,
@@ -84,6 +85,20 @@ def test_a_pod_whose_node_was_deleted_is_not_believed() -> None:
     member = observed(pod, None)
     assert (member.ready, member.unready_since) == (False, 10.0)
     assert "its node node-1 was deleted" in member.message
+
+
+def test_a_canary_on_a_node_that_is_away_proves_nothing() -> None:
+    canary = PodRecord("eth-dev-canary-x", "c", part="canary", node="node-1", running=True)
+
+    def seen(*nodes: NodeRecord) -> PodRecord | None:
+        named = {node.name: node for node in nodes}
+        return canary_pod_of(Snapshot(pods={canary.name: canary}, nodes=named))
+
+    assert seen(NODE) == canary
+    for pod in (seen(NodeRecord("node-1", ready=False)), seen(NodeRecord("node-2"))):
+        assert pod is not None
+        assert not pod.running
+        assert "its node node-1" in pod.problem
 
 
 @pytest.mark.parametrize(
