@@ -174,7 +174,8 @@ class Publisher:
 
         self.place = (HOST, server.port)
         self._log = log
-        sink = DnsEndpointSink(client, Owner(namespace, "eth"), find_servers=find)
+        owner = Owner(namespace, "eth")
+        sink = DnsEndpointSink(client, owner, find_servers=find, patience_seconds=0.5)
         self._sink = sink
         self.time = 1_700_000_000.0
         store = KubernetesStore(client, namespace, "eth")
