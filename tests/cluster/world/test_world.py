@@ -6,11 +6,14 @@ this test ── passes ──> world ── server-side apply ──> API serve
 from __future__ import annotations
 
 import asyncio
+import math
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from statusfleet.kube import NotLeaderError
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
     PERSISTENT_VOLUME_CLAIM,
@@ -188,6 +191,30 @@ async def test_a_removed_member_goes_and_its_identity_and_mail_stay(stage: Stage
     assert [claim["metadata"]["name"] for claim in claims] == ["eth-dev-mailserver-0"]
     for name in ("eth-dev-mailserver-0", "eth-dev-relayer-1"):
         assert "nodekey" in (await stage.client.get(SECRET, stage.namespace, name))["data"]
+
+
+async def test_a_removal_that_is_cut_off_at_each_of_its_steps_is_made_good(stage: Stage) -> None:
+    delete = {"size": "64Mi", "retentionPolicy": {"whenScaled": "Delete"}}
+    await stage.grown(stage.fleet(spec(relayers=1, storage=delete)))
+    smaller = spec(relayers=1, storage=delete)
+    smaller["roles"]["mailserver"]["replicas"] = 0
+    fleet = stage.fleet(smaller)
+    plan, _ = await stage.turn(fleet)
+    lives = 0
+    while plan.removed:
+        lives += 1
+        stage.most_writes = stage.writes + lives
+        with suppress(NotLeaderError):
+            await stage.world.prune(plan)
+        stage.most_writes = math.inf
+        await stage.restart_operator()
+        plan, _ = await stage.turn(fleet)
+    assert lives > 1
+    for kind in (CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SERVICE, STATEFUL_SET):
+        labels = {"statusfleet.io/role": "mailserver"}
+        left = await stage.client.list(kind, stage.namespace, labels=labels)
+        assert [body for body in left if "deletionTimestamp" not in body["metadata"]] == []
+    assert await stage.client.find(SECRET, stage.namespace, "eth-dev-mailserver-0-config") is None
 
 
 async def test_an_image_that_does_not_exist_is_told_and_replaced(stage: Stage) -> None:
