@@ -143,7 +143,8 @@ def _is_kept_for_later(body: Json, claims: set[str]) -> bool:
     part = body["metadata"].get("labels", {}).get(PART_LABEL)
     if body["kind"] == "PersistentVolumeClaim":
         return body["metadata"]["name"] not in claims
-    return part in ("identity", "state")
+    # A zone into which nothing is published any more stays as it is.
+    return part in ("identity", "state", "zone")
 
 
 def content(body: Json) -> Json:

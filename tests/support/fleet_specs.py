@@ -5,6 +5,7 @@ Each is valid, and may follow upon any other: what cannot change is the same in 
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -26,13 +27,18 @@ def _any_of(fields: Fields) -> st.SearchStrategy[Spec]:
     return st.fixed_dictionaries({}, optional=fields)
 
 
-_EXPOSE = st.fixed_dictionaries(
+_REACHED = st.fixed_dictionaries(
     {
         "type": st.sampled_from(["ClusterIP", "NodePort"]),
         "addressScope": st.sampled_from(["Private", "Private", "Private", "Public"]),
     },
     optional={"addressTypes": st.just(["InternalIP"]), "annotations": st.just({"note": "edited"})},
 )
+# Nobody there makes load balancers, so such a member runs, and waits for an address.
+_BALANCED = st.fixed_dictionaries(
+    {"type": st.just("LoadBalancer")}, optional={"port": st.just(443)}
+)
+_EXPOSE = st.sampled_from([_REACHED] * 5 + [_BALANCED]).flatmap(lambda kind: kind)
 _TEMPLATE = _any_of(
     {
         "labels": st.sampled_from([{"team": "a"}, {"team": "b", "more": "c"}]),
@@ -51,12 +57,14 @@ _ANY_ROLE: Fields = {
 }
 # A member's exception is known by its ordinal, and its key may not change: so the first has none,
 # and the second always the same.
-_FIRST = st.sampled_from([{"disabled": True}, {"address": {"ip": "172.30.0.99", "tcp": 443}}])
-_SECOND = st.just({"nodeKeySecret": KEY_SECRET})
+_FIRST: st.SearchStrategy[Spec] = st.sampled_from(
+    [{"disabled": True}, {"address": {"ip": "172.30.0.99", "tcp": 443}}]
+)
+_SECOND: st.SearchStrategy[Spec] = st.just({"nodeKeySecret": KEY_SECRET})
 _EXCEPTIONS = st.tuples(st.none() | _FIRST, st.none() | _SECOND).map(
     lambda pair: [{"ordinal": n, **found} for n, found in enumerate(pair) if found]
 )
-_STORAGE = {"size": "64Mi"}
+_STORAGE: Spec = {"size": "64Mi"}
 
 
 def _role(fields: Fields, **needed: st.SearchStrategy[Any]) -> st.SearchStrategy[Spec]:
@@ -74,8 +82,13 @@ def _may_have_its_address(role: Spec) -> Spec:
 _RELAYER = _role({"members": _EXCEPTIONS, "storage": st.just(_STORAGE)})
 _MAILSERVER = _role(
     storage=st.builds(
-        lambda policy: {**_STORAGE, "retentionPolicy": policy},
-        _any_of({"whenDeleted": st.sampled_from(["Retain", "Delete"])}),
+        lambda policy: _STORAGE | {"retentionPolicy": policy},
+        _any_of(
+            {
+                "whenDeleted": st.sampled_from(["Retain", "Delete"]),
+                "whenScaled": st.sampled_from(["Retain", "Delete"]),
+            }
+        ),
     ),
     fields={
         "retentionDays": st.integers(1, 60),
@@ -86,10 +99,19 @@ _MAILSERVER = _role(
 _ROLES = _any_of({"relayer": _RELAYER, "mailserver": _MAILSERVER}).filter(
     lambda roles: any(role["replicas"] for role in roles.values())
 )
+_PUBLISH = st.sampled_from(
+    [
+        [{"embedded": {}}],
+        [{"embedded": {"service": {"type": "NodePort"}}}],
+        [{"embedded": {}}, {"zoneFile": {"configMap": "zone"}}],
+        [{"zoneFile": {"configMap": "zone"}}],
+    ]
+)
 _TREE = st.fixed_dictionaries(
     {"domain": st.just(DOMAIN), "ttl": st.just({"root": "1s", "entries": "1h"})},
     optional={
         "links": st.just([TREE_URL]),
+        "publish": _PUBLISH,
         "soa": st.just({"mail": "keeper@example.org", "minimum": "5s"}),
     },
 )
@@ -105,15 +127,17 @@ def specs() -> st.SearchStrategy[Spec]:
             "peers": _any_of({"static": st.just([ENODE]), "trustedMailservers": st.just([ENODE])}),
             "fleetName": st.sampled_from(["eth.test", "eth.edits"]),
             "datacenter": st.just("do-ams3"),
+            "image": st.just({"pullSecrets": ["registry"]}),
+            "paused": st.sampled_from([False, False, True]),
         },
     )
 
 
 def drawn(count: int, number: int) -> list[Spec]:
-    """Return so many specs, no two alike; the same for the same number.
+    """Return so many specs, the one that says most at the end; the same for the same number.
 
     Hypothesis tries one example after another, and each much like the one before: neither is meant
-    here, so more are drawn at once and some are chosen.
+    here, so more are drawn at once and some are chosen. The last one is of no paused fleet.
     """
     found: list[Spec] = []
 
@@ -130,4 +154,6 @@ def drawn(count: int, number: int) -> list[Spec]:
         found.append(spec)
 
     draw()
-    return random.Random(number).sample(found, count)
+    chosen = random.Random(number).sample(found, count)
+    last = max(chosen, key=lambda spec: len(json.dumps(spec)))
+    return [*(spec for spec in chosen if spec is not last), {**last, "paused": False}]

@@ -17,7 +17,7 @@ from support.operator_process import FleetUser, is_true
 
 NODE_PORT = {"type": "NodePort", "addressScope": "Private"}
 BALANCED = {"type": "LoadBalancer", "port": 443, "addressScope": "Private"}
-QUICK = {
+QUICK: dict[str, Any] = {
     "canary": {"interval": "2s"},
     "tree": {"domain": "nodes.inside.example", "ttl": {"root": "1s"}},
 }

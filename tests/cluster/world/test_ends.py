@@ -13,7 +13,7 @@ from support.cluster import Cluster
 from support.operator_process import FleetUser, condition, eventually, has_reason, is_true
 
 RELAYER = {"expose": {"type": "ClusterIP", "addressScope": "Private"}}
-QUIET = {"canary": {"enabled": False}}
+QUIET: dict[str, Any] = {"canary": {"enabled": False}}
 
 
 def listed(**deletion: Any) -> dict[str, Any]:
@@ -67,7 +67,7 @@ async def test_names_stand_in_the_list_of_nodes_and_what_has_no_effect_is_told(
 ) -> None:
     address = {"ip": "172.30.0.99", "tcp": 443, "udp": 443}
     relayer = {**RELAYER, "members": [{"ordinal": 0, "address": address}]}
-    names = {"fleetName": "eth.ends", "datacenter": "do-ams3"}
+    names: dict[str, Any] = {"fleetName": "eth.ends", "datacenter": "do-ams3"}
     await user.apply(roles={"relayer": relayer}, **QUIET, **names)
     await user.until(is_true("AddressesReady"), "addressed")
 

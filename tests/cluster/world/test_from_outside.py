@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -37,7 +38,7 @@ from support.operator_process import PATIENCE_SECONDS, FleetUser, eventually, is
 
 DOMAIN = "nodes.outside.example"
 EXPOSE = {"type": "NodePort", "addressScope": "Private"}
-SPEC = {
+SPEC: dict[str, Any] = {
     "roles": {
         "relayer": {"replicas": 2, "expose": EXPOSE},
         "mailserver": {"expose": EXPOSE, "storage": {"size": "64Mi"}},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from statusfleet.kube.kinds import NODE, SERVICE
@@ -12,14 +14,14 @@ from statusnode.discovery.resolver import DnsResolver
 from statusnode.records.enr import Record
 from support.operator_process import FleetUser, eventually, is_true
 
-QUIET = {
+QUIET: dict[str, Any] = {
     "canary": {"enabled": False},
     "rollout": {"soak": "0s"},
     "tree": {"domain": "nodes.moving.example", "ttl": {"root": "1s"}},
 }
 
 
-def relayer(host: str) -> dict[str, object]:
+def relayer(host: str) -> dict[str, Any]:
     return {
         "expose": {"type": "NodePort", "addressScope": "Private"},
         "template": {"nodeSelector": {"kubernetes.io/hostname": host}},
