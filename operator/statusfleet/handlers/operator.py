@@ -100,6 +100,7 @@ class Operator:
         leadership = Leadership(lease_client, namespace, settings.identity)
         self._leadership = leadership
         if not await self._unless_stopped(leadership.acquire()):
+            await leadership.release()
             return
         _log.info("this process leads: %s", settings.identity)
         async with (

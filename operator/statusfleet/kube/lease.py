@@ -105,9 +105,10 @@ class Leadership:
             self._check()
 
     async def release(self) -> None:
-        """Let the Lease go, so that another need not wait for its end."""
-        if not self.leads:
-            return
+        """Let the Lease go, so that another need not wait for its end.
+
+        Whoever was told to stop in the middle of an attempt may hold it without knowing.
+        """
         self._renewed = None
         try:
             lease = await self._client.get(LEASE, self._namespace, self._name)
