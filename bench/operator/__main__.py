@@ -26,6 +26,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -128,6 +129,8 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.fleets) < 1 or options.edits < 0 or options.rest <= 0:
         parser.error("at least one fleet, and some rest")
+    # Told to end, it ends all that it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     results: dict[int, Any] = {}
     for count in options.fleets:
         before = os.getloadavg()[0]

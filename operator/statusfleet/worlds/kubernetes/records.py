@@ -56,7 +56,6 @@ class Child:
 
     kind: str
     name: str
-    uid: str = ""
     version: int = 0
     intent: str = ""
     owned: str = ""
@@ -153,7 +152,6 @@ def child_from_body(body: Body) -> Child:
     return Child(
         kind=sys.intern(str(body["kind"])),
         name=metadata["name"],
-        uid=metadata.get("uid", ""),
         version=int(version) if version.isdecimal() else 0,
         intent=annotations.get(INTENT, ""),
         owned=owned_fields(metadata),

@@ -254,6 +254,7 @@ class KubernetesWorld:
         for role in set(get_args(RoleName)) - roles:
             if self._has(POD_DISRUPTION_BUDGET, owner.child(role)):
                 await self._delete(POD_DISRUPTION_BUDGET, owner.child(role))
+        self._choices = {}  # whole pods, which nobody needs before they are chosen anew
 
     async def _serve_tree(self, wanted: bool) -> None:
         """Run the fleet's own DNS servers, or none."""

@@ -38,7 +38,7 @@ def managed(manager: str, *fields: str, operation: str = "Apply") -> dict[str, A
 
 def test_a_secret_leaves_its_content_behind() -> None:
     record = record_of(body("Secret", data={"secret.json": "bm8="}))
-    assert record == Child("Secret", "eth-dev-relayer-0", "u", 42, member=MemberId("relayer", 0))
+    assert record == Child("Secret", "eth-dev-relayer-0", 42, member=MemberId("relayer", 0))
     assert "bm8" not in repr(record)
 
 
