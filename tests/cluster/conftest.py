@@ -27,6 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.timeout(_TIMEOUT_SECONDS))
+            if "alone" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +36,13 @@ def cluster() -> Iterator[Cluster]:
     """The cluster that `CLUSTER` names."""
     with open_cluster(_KIND) as opened:
         yield opened
+
+
+@pytest.fixture
+def alone(cluster: Cluster) -> Iterator[None]:
+    """Nobody else uses the cluster meanwhile; see the marker of the same name."""
+    with cluster.alone():
+        yield
 
 
 @pytest.fixture(scope="session")

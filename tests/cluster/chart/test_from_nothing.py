@@ -73,24 +73,23 @@ class Shell:
 
 
 @pytest.fixture
-def shell(cluster: Cluster, helm: str, image: str) -> Iterator[Shell]:
+def shell(alone: None, cluster: Cluster, helm: str, image: str) -> Iterator[Shell]:
     """A cluster without anything of ours, for this test alone."""
-    with cluster.alone():
-        shell = Shell(cluster, helm, image)
-        if cluster.ask("get", "namespace", SYSTEM).code == 0:
-            pytest.skip("needs a cluster where nobody has installed the chart")
-        if shell.has_definition():
-            if any(not _goes(cluster, fleet) for fleet in _fleets(cluster)):
-                pytest.skip("needs a cluster without fleets")
-            # What other tests have left is on its way, but for what waits for an operator.
-            _let_go(cluster)
-            eventually(lambda: not _fleets(cluster))
-            cluster.kubectl("delete", "crd", DEFINITION)
-        try:
-            yield shell
-        finally:
-            _sweep(cluster)
-            define(cluster.kubectl_program, cluster.kubeconfig)
+    shell = Shell(cluster, helm, image)
+    if cluster.ask("get", "namespace", SYSTEM).code == 0:
+        pytest.skip("needs a cluster where nobody has installed the chart")
+    if shell.has_definition():
+        if any(not _goes(cluster, fleet) for fleet in _fleets(cluster)):
+            pytest.skip("needs a cluster without fleets")
+        # What other tests have left is on its way, but for what waits for an operator.
+        _let_go(cluster)
+        eventually(lambda: not _fleets(cluster))
+        cluster.kubectl("delete", "crd", DEFINITION)
+    try:
+        yield shell
+    finally:
+        _sweep(cluster)
+        define(cluster.kubectl_program, cluster.kubeconfig)
 
 
 def _fleets(cluster: Cluster) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,11 +20,7 @@ from support.installed_chart import Place, installed
 from support.operator_process import FleetUser, eventually, has_reason
 from support.whole_fleet import Json, enodes, identities, spec, whole, witness
 
-
-@pytest.fixture(autouse=True)
-def _alone(cluster: Cluster) -> Iterator[None]:
-    with cluster.alone():
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def changed() -> Json:

@@ -22,10 +22,7 @@ _OUT_OF_SERVICE = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
 _GRACE = ("--unready-grace", "5")
 
 
-@pytest.fixture(autouse=True)
-def _alone(cluster: Cluster) -> Iterator[None]:
-    with cluster.alone():
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,10 +13,7 @@ from support.cluster_nodes import RESTRICTED_CONTAINER, RESTRICTED_POD
 NODE = "node-2"
 
 
-@pytest.fixture(autouse=True)
-def _alone(cluster: Cluster) -> Iterator[None]:
-    with cluster.alone():
-        yield
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def test_a_node_loses_its_power_and_comes_back_with_its_pods(
