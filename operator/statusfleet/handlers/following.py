@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final, NoReturn, Protocol
 
 from statusfleet.kube.client import KubeClient
@@ -18,8 +19,9 @@ from statusfleet.kube.kinds import JsonDict, Kind
 from statusfleet.kube.requests import named
 
 _PAGE: Final = 200
-_SILENCE_SECONDS: Final = 150.0
-"""More than two of the words that the server gives each minute even if nothing happens."""
+_SILENCE_SECONDS: Final = 100.0
+"""More than the server takes for a word even if nothing happens (a minute), and little enough that
+another connection brings one before the operator counts as sick."""
 _FIRST_RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 30.0
 _SHORT_SECONDS: Final = 5.0
@@ -75,29 +77,47 @@ class Following:
         self._listing = listing
         self._clock = clock
         self._since = ""
-        self.heard = clock()
-        """When the server last said something."""
+        self._heard = clock()
+        self._queued: float | None = None  # since when it waits for its turn to list
+        self._failures = 0  # since the server last said something
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the server has said nothing; to wait for a turn to ask it is no silence."""
+        now = self._clock() if self._queued is None else self._queued
+        return now - self._heard
 
     async def run(self) -> NoReturn:
         """Follow until cancelled, whatever the server says."""
-        failures = 0
         while True:
-            began = self._clock()
             try:
                 if not self._since:
-                    async with self._listing:
+                    async with self._turn():
                         await self._list()
-                failures = 0
+                began = self._clock()
                 await self._watch()
                 wait = 0.0 if self._clock() - began > _SHORT_SECONDS else _FIRST_RETRY_SECONDS
             except ConflictError:
                 self._since, wait = "", _FIRST_RETRY_SECONDS
             except AnswerError as error:
-                wait = min(_LONGEST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(failures, 10))
-                failures += 1
+                wait = _FIRST_RETRY_SECONDS * 2.0 ** min(self._failures, 10)
+                wait = min(_LONGEST_RETRY_SECONDS, wait)
+                self._failures += 1
                 # Once is nothing: a server restarts, a connection was idle for too long.
-                _log.log(logging.WARNING if failures > 1 else logging.DEBUG, "%s", error)
+                _log.log(logging.WARNING if self._failures > 1 else logging.DEBUG, "%s", error)
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for a turn to list."""
+        self._queued = self._clock()
+        async with self._listing:
+            self._heard += self._clock() - self._queued
+            self._queued = None
+            yield
+
+    def _hear(self) -> None:
+        self._heard, self._failures = self._clock(), 0
 
     async def _list(self) -> None:
         self._keeper.begin()
@@ -109,7 +129,7 @@ class Following:
             metadata_only=self._metadata_only,
             page=_PAGE,
         ):
-            self.heard = self._clock()
+            self._hear()
             for item in answer.get("items") or ():
                 self._keeper.seen(item | named(self._kind))
             since = str(answer["metadata"]["resourceVersion"])
@@ -126,7 +146,7 @@ class Following:
             metadata_only=self._metadata_only,
             silence_seconds=_SILENCE_SECONDS,
         ):
-            self.heard = self._clock()
+            self._hear()
             kind, body = event["type"], event["object"] | named(self._kind)
             if kind == "ERROR":
                 self._since = ""

@@ -56,7 +56,6 @@ class Mirror:
         Nobody is told of what is there at the beginning. `all_changed` is called when a node has
         changed, which concerns every fleet. `clock` gives seconds.
         """
-        self._clock = clock
         self._nodes = _Nodes(self._listed, all_changed)
         self._kinds = [
             _Records(kind, namespace, self._listed, changed)
@@ -84,8 +83,8 @@ class Mirror:
     @property
     def silent_seconds(self) -> float:
         """For how long one of the watches has brought nothing, beyond what is usual."""
-        oldest = min(one.heard for one in self._following)
-        return max(0.0, self._clock() - oldest - _BETWEEN_WORDS_SECONDS)
+        longest = max(one.silent_seconds for one in self._following)
+        return max(0.0, longest - _BETWEEN_WORDS_SECONDS)
 
     async def run(self) -> None:
         """Watch until cancelled."""

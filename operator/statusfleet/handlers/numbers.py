@@ -61,7 +61,7 @@ class Numbers:
         yield gauge("statusfleet_leader", "1 while this process leads.", float(leads))
         yield gauge(
             "statusfleet_watch_silence_seconds",
-            "Seconds since the last event of a watch; the Lease's renewals are events.",
+            "Seconds for which a watch has brought nothing, beyond what is usual.",
             silent_seconds,
         )
         yield counters_by(

@@ -5,7 +5,8 @@ here; nodes are asked for as they are. An event says nothing but that a fleet sh
 again: what is there is read from the mirror, which is complete before the first event is told.
 
 That watches progress is seen from the Lease, which its holder renews every two seconds: as long as
-those renewals come in, so would fleets; the mirror's watches say something each minute.
+those renewals come in, so would fleets; the mirror's watches say something each minute. While the
+mirror lists all that is there, which takes its time in a large cluster, each page is a word.
 """
 
 from __future__ import annotations
@@ -74,13 +75,14 @@ class Watches:
         self._lease = lease
         self._clock = clock
         self._mirror: Mirror | None = None
-        self._progress = clock()
+        self._progress: float | None = None
 
     @property
     def silent_seconds(self) -> float:
         """For how long nothing has come in; a renewed Lease should, every two seconds."""
         mirror = self._mirror.silent_seconds if self._mirror is not None else 0.0
-        return max(mirror, self._clock() - self._progress)
+        renewals = self._clock() - self._progress if self._progress is not None else 0.0
+        return max(mirror, renewals)
 
     async def run(
         self, listener: Listener, stop: asyncio.Event, started: Callable[[], None]

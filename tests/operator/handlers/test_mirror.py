@@ -15,11 +15,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
 
+from statusfleet.handlers.following import Following
 from statusfleet.handlers.mirror import FleetId, Mirror
 from statusfleet.kube import Connection, KubeClient
+from statusfleet.kube.kinds import POD
 from statusfleet.kube.names import FLEET_LABEL
 from statusfleet.worlds.kubernetes.records import Snapshot
 
@@ -40,6 +43,7 @@ class Server:
     things: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     asked: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
     refuse: bool = False
+    refuse_to_tell: bool = False
     _watchers: dict[str, list[web.StreamResponse]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -49,6 +53,8 @@ class Server:
         self.asked.append((plural, dict(request.query), request.headers["Accept"]))
         if self.refuse:
             return web.Response(status=503, text="{}")
+        if "watch" in request.query and self.refuse_to_tell:
+            return web.Response(status=403, text='{"message": "you may not watch"}')
         if "watch" not in request.query:
             metadata = {"resourceVersion": "100"}
             return web.json_response({"metadata": metadata, "items": self.things[plural]})
@@ -79,6 +85,15 @@ class Server:
         return sum(p == plural and "watch" not in query for p, query, _ in self.asked)
 
 
+class Heedless:
+    """Keeps nothing of what it is told (`Keeper`)."""
+
+    def begin(self) -> None: ...
+    def seen(self, body: dict[str, Any]) -> None: ...
+    def gone(self, body: dict[str, Any]) -> None: ...
+    def complete(self) -> None: ...
+
+
 @dataclass
 class Seen:
     """A mirror, and whom it told of changes."""
@@ -100,7 +115,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def mirror_of(server: Server) -> AsyncIterator[Seen]:
+async def client_of(server: Server) -> AsyncIterator[KubeClient]:
     app = web.Application()
     app.router.add_get("/{path:.*}", server.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -108,9 +123,18 @@ async def mirror_of(server: Server) -> AsyncIterator[Seen]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     connection = Connection(Configuration(host=f"http://{host}:{port}"), "default", "")
+    try:
+        async with KubeClient(connection) as client:
+            yield client
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def mirror_of(server: Server) -> AsyncIterator[Seen]:
     changed: list[FleetId] = []
     nodes: list[None] = []
-    async with KubeClient(connection) as client:
+    async with client_of(server) as client:
         mirror = Mirror(
             client,
             (),
@@ -125,7 +149,6 @@ async def mirror_of(server: Server) -> AsyncIterator[Seen]:
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
-            await runner.cleanup()
 
 
 @asynccontextmanager
@@ -215,6 +238,42 @@ async def test_a_server_that_does_not_answer_is_asked_again() -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await seen.mirror.complete()
         assert seen.of().pods
+
+
+async def test_a_watch_that_stays_refused_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(refuse_to_tell=True)
+    server.things["pods"] = [thing("eddy-relayer-0-0", 1)]
+    async with complete(server) as seen:
+        await until(lambda: "you may not watch" in caplog.text)
+        assert seen.of().pods
+        assert server.times_listed("pods") == 1
+
+
+async def test_who_waits_for_a_turn_to_list_is_not_silent() -> None:
+    now = 0.0
+    server, turns = Server(), asyncio.Semaphore(0)
+    async with client_of(server) as client:
+        following = Following(
+            client,
+            POD,
+            "",
+            Heedless(),
+            label="",
+            metadata_only=False,
+            listing=turns,
+            clock=lambda: now,
+        )
+        running = asyncio.create_task(following.run())
+        await asyncio.sleep(0)
+        now = 1000.0
+        assert following.silent_seconds == 0.0
+        turns.release()
+        await server.watched("pods")
+        now = 1090.0
+        assert following.silent_seconds == 90.0
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
 
 async def test_of_nodes_only_what_matters_is_told() -> None:
