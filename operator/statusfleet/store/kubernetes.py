@@ -21,7 +21,12 @@ from typing import Final, NamedTuple
 
 from statusfleet.kube import names
 from statusfleet.kube.client import KubeClient
-from statusfleet.kube.errors import AlreadyExistsError, ForbiddenError, NotFoundError
+from statusfleet.kube.errors import (
+    AlreadyExistsError,
+    ForbiddenError,
+    KubeError,
+    NotFoundError,
+)
 from statusfleet.kube.errors import ConflictError as KubeConflictError
 from statusfleet.kube.kinds import CONFIG_MAP, JsonDict
 from statusfleet.store.bundle import Bundle, merged
@@ -253,7 +258,11 @@ class KubernetesStore(KubernetesReader):
             # Deleted, or replaced by an old copy, under our hands: the numbers must not fall.
             found = self._known
             self._known = found._replace(state=before.state)
-            return await self._swap(before.state, found.shards)
+            try:
+                return await self._swap(before.state, found.shards)
+            except (KubeError, StoreError):
+                self._known = before  # else what was found would pass for what is remembered
+                raise
         lost = await self._lost_shards()
         if lost:
             kept = {n: texts for n, texts in self._known.shards.items() if n not in lost}

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from statusfleet.kube import ForbiddenError, Kind, KubeClient
+from statusfleet.kube import ForbiddenError, Kind, KubeClient, NotLeaderError
 from statusfleet.kube.kinds import CONFIG_MAP, ROLE, ROLE_BINDING, SECRET
 from statusfleet.store import (
     ConflictError,
@@ -240,6 +240,23 @@ async def test_a_state_that_was_deleted_comes_back_with_its_numbers(
     await store._client.delete(CONFIG_MAP, store.namespace, "eth-dev-state")
     assert (await store.read()).tree == state.tree
     assert (await again(store).read()).tree == state.tree
+
+
+async def test_a_state_that_was_deleted_comes_back_although_the_first_attempt_fails(
+    client: KubeClient, namespace: str
+) -> None:
+    watch, may_write = Watch(client, namespace), True
+    async with KubeClient(client.connection, may_write=lambda: may_write) as writer:
+        store = KubernetesStore(writer, namespace, "eth-dev", watched=watch)
+        state = await store.write(State(tree=TreeState(9)))
+        await client.delete(CONFIG_MAP, namespace, "eth-dev-state")
+        await watch.look()
+        may_write = False
+        with pytest.raises(NotLeaderError):
+            await store.read()
+        may_write = True
+        assert (await store.read()).tree == state.tree
+        assert (await again(store).read()).tree == state.tree
 
 
 async def test_an_old_copy_does_not_turn_the_numbers_back(store: KubernetesStore) -> None:
