@@ -64,7 +64,7 @@ app.kubernetes.io/name: statusfleet
   verbs: [create, delete, get, list, patch, update, watch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 - apiGroups: [""]
   resources: [persistentvolumeclaims, serviceaccounts, services]
   verbs: [create, delete, list, patch, watch]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -151,12 +151,24 @@ def observed_member(
     )
 
 
-def no_pod(stateful_set: str, seconds: float) -> str:
-    """Return what to say of a member that has had no pod for so long; "" while that is usual."""
+def no_pod(stateful_set: str, seconds: float, refusal: str = "") -> str:
+    """Return what to say of a member that has had no pod for so long; "" while that is usual.
+
+    `refusal` is what keeps the cluster from making one, where that is known.
+    """
+    if refusal:
+        return f"no pod is made for it: {refusal}"
     if seconds < _NO_POD_SECONDS:
         return ""
-    # Only Events say what keeps a controller from making one, and they are not read here.
     return f"no pod is made for it: see kubectl describe statefulset {stateful_set}"
+
+
+def podless(
+    snapshot: Snapshot, stateful_sets: Iterable[str], pods: Container[MemberId]
+) -> tuple[str, ...]:
+    """Return which of these StatefulSets have none of the `pods`."""
+    there = (snapshot.stateful_sets.get(name) for name in stateful_sets)
+    return tuple(one.child.name for one in there if one and one.child.member not in pods)
 
 
 def _problem(pod: PodRecord | None, node: NodeRecord | None, missing: str) -> str:

@@ -48,7 +48,13 @@ from statusfleet.worlds.kubernetes.names import Owner
 from statusfleet.worlds.kubernetes.networkpolicy import member_policy
 from statusfleet.worlds.kubernetes.pin import Choice, choose_pin, role_of
 from statusfleet.worlds.kubernetes.poddisruptionbudget import pod_disruption_budget
-from statusfleet.worlds.kubernetes.records import PodRecord, ServiceRecord, Snapshot
+from statusfleet.worlds.kubernetes.records import (
+    PodRecord,
+    ServiceRecord,
+    Snapshot,
+    StatefulSetRecord,
+)
+from statusfleet.worlds.kubernetes.refusals import Refusals
 from statusfleet.worlds.kubernetes.secret import member_secret, secret_name
 from statusfleet.worlds.kubernetes.seeing import (
     canary_pod_of,
@@ -57,6 +63,7 @@ from statusfleet.worlds.kubernetes.seeing import (
     leftovers,
     no_pod,
     observed_member,
+    podless,
     pods_by_member,
 )
 from statusfleet.worlds.kubernetes.service import service
@@ -97,6 +104,7 @@ class KubernetesWorld:
         self._names = HostNames(now, look_up)
         self._credentials = Credentials(client, store, owner.namespace)
         self._canary = CanaryReader(client, owner.namespace, self._canary_pod, changed, now)
+        self._refusals = Refusals(client, owner.namespace, changed)
         self._fleet: StatusFleet | None = None
         # What the last observation saw, so that one pass acts upon one picture.
         self._view = Snapshot()
@@ -118,6 +126,7 @@ class KubernetesWorld:
         traceback: TracebackType | None,
     ) -> None:
         self._canary.stop()
+        self._refusals.stop()
         if self._following is not None:
             self._following.cancel()
         await self._group.__aexit__(kind, error, traceback)
@@ -148,6 +157,8 @@ class KubernetesWorld:
             members[member.name] = ObservedMember(member, running=member in self._pods)
         self._down = {name: since for name, since in self._down.items() if name in members}
         self._ended = {member: uid for member, uid in self._ended.items() if member.name in members}
+        missing = podless(self._view, [self._owner.stateful_set(m) for m in wanted], self._pods)
+        self._refusals.follow(self._group, missing)
         probing = fleet.spec.canary.enabled and not fleet.spec.paused
         key = await self._store.ensure_canary_key() if probing else None
         return Observation(
@@ -195,8 +206,12 @@ class KubernetesWorld:
             node=node,
             record=record,
             down_since=down_since,
-            missing=no_pod(stateful.child.name, self._now() - down_since) if stateful else "",
+            missing=self._why_no_pod(stateful, down_since),
         )
+
+    def _why_no_pod(self, stateful: StatefulSetRecord | None, since: float) -> str:
+        name = stateful.child.name if stateful is not None else ""
+        return no_pod(name, self._now() - since, self._refusals.said(name)) if name else ""
 
     async def _services(
         self, fleet: StatusFleet, wanted: Iterable[MemberId]
