@@ -90,7 +90,7 @@ def test_a_fleet_with_trouble_stands_on_one_screen() -> None:
         "CONDITION       STATUS  REASON           SINCE",
         "Ready           False   MembersNotReady  100s",
         "  relayer-1: is pulling its image",
-        "  next: kubectl statusfleet logs eth-dev -n team",
+        "  next: kubectl describe pod eth-dev-relayer-1-0 -n team",
         "AddressesReady  True    AddressesKnown   100s",
     ]
 
@@ -146,6 +146,34 @@ def test_of_many_members_those_that_lack_something_are_shown() -> None:
 def test_a_reason_comes_with_the_command_that_helps(reason: Reason, command: str) -> None:
     status = STATUS | {"conditions": [condition(ConditionType.READY, "False", reason)]}
     assert screen(status)[-1] == f"  next: {command}"
+
+
+@pytest.mark.parametrize(
+    ("message", "command"),
+    [
+        # A container that never started has no log.
+        ("ErrImagePull: not found", "kubectl describe pod eth-dev-relayer-1-0 -n team"),
+        ("no node takes its pod: too full", "kubectl describe pod eth-dev-relayer-1-0 -n team"),
+        (
+            "no pod is made for it: see kubectl describe statefulset eth-dev-relayer-1",
+            "kubectl describe statefulset eth-dev-relayer-1 -n team",
+        ),
+        ("exited with code 1: no port", "kubectl statusfleet logs eth-dev -n team relayer-1"),
+        (
+            "was restarted 3 times: see kubectl logs --previous eth-dev-relayer-1-0",
+            "kubectl statusfleet logs eth-dev -n team relayer-1 --previous",
+        ),
+        ("its node node-1 does not answer", "kubectl get nodes -o wide"),
+        ("its node key should be key k of Secret s", "kubectl get secrets -n team"),
+        ("", "kubectl statusfleet logs eth-dev -n team"),
+    ],
+)
+@pytest.mark.parametrize("reason", [Reason.MEMBERS_NOT_READY, Reason.ROLLOUT_STOPPED])
+def test_what_a_member_says_decides_what_helps(reason: Reason, message: str, command: str) -> None:
+    told = [condition(ConditionType.READY, "False", reason, f"relayer-1: {message}")]
+    others = [relayer(0, message="ErrImagePull: another"), relayer(2, **READY, message="slow")]
+    members = [*others[: bool(message)], relayer(1, message=message), others[1]]
+    assert screen(STATUS | {"members": members, "conditions": told})[-1] == f"  next: {command}"
 
 
 def test_a_tree_is_shown_with_the_member_of_each_record() -> None:
@@ -247,7 +275,7 @@ def test_twelve_members_stand_on_one_screen(
     for one in status["conditions"]:
         if one in BAD:
             assert any(line.split()[:1] == [one["type"]] for line in lines)
-    helps = any("next: kubectl statusfleet logs eth-dev -n team" in line for line in lines)
+    helps = any("next: kubectl describe pod eth-dev-relayer-7-0 -n team" in line for line in lines)
     assert helps == (BAD[0] in status["conditions"])
 
 

@@ -22,6 +22,7 @@ from statusfleet.api.status import (
     TreeStatus,
 )
 from statusfleet.cli.kubectl.columns import age, columns
+from statusfleet.cli.kubectl.remedies import remedy_of
 from statusfleet.reconcile.reasons import Reason
 
 MOST_MEMBERS: Final = 24
@@ -34,26 +35,6 @@ _BETTER_FALSE: Final = frozenset(
     {ConditionType.PROGRESSING, ConditionType.UPDATE_PENDING, ConditionType.PAUSED}
 )
 """Conditions that speak of something passing, which a fleet at rest has not."""
-
-_REMEDIES: Final[Mapping[str, str]] = {
-    Reason.MEMBERS_NOT_READY: "kubectl statusfleet logs {fleet}",
-    Reason.WAITING_FOR_MEMBERS: "kubectl statusfleet logs {fleet}",
-    Reason.NOT_PUBLISHED: "kubectl statusfleet tree {fleet}",
-    Reason.INVALID_EDIT: "kubectl edit statusfleet {fleet}",
-    Reason.INVALID_SPEC: "kubectl edit statusfleet {fleet}",
-    Reason.NOT_APPLIED: "kubectl describe statusfleet {fleet}",
-    Reason.BLOCKED: "kubectl describe statusfleet {fleet}",
-    Reason.ADDRESS_MISSING: "kubectl get services {objects}",
-    Reason.NOT_REACHED: "kubectl get services,pods -o wide {objects}",
-    Reason.SINK_FAILED: "kubectl statusfleet tree {fleet}",
-    Reason.SIGNING_REFUSED: "kubectl describe statusfleet {fleet}",
-    Reason.WALK_FAILED: "kubectl statusfleet tree {fleet}",
-    Reason.FAILED: "kubectl statusfleet logs {fleet} canary",
-    Reason.ROLLOUT_STOPPED: "kubectl statusfleet logs {fleet}",
-    Reason.NEWER_OPERATOR: "kubectl statusfleet restart {fleet}",
-    Reason.PAUSED_BY_SPEC: "kubectl statusfleet resume {fleet}",
-}
-"""What to run next, by the reason of a condition. Reasons that pass by themselves have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +66,7 @@ def fitting_lines(
     tail = [*_tree_in_short(status.tree, now)]
     troubled = [one for one in status.conditions if not _is_fine(one)]
     for condition in troubled:
-        tail += _condition_in_short(condition, metadata, now, size.columns)
+        tail += _condition_in_short(condition, status, metadata, now, size.columns)
     if fine := len(status.conditions) - len(troubled):
         others = f"the other {fine}" if troubled else f"all {fine}"
         tail.append(f"{others} conditions are as they should be")
@@ -106,7 +87,11 @@ def _tree_in_short(tree: TreeStatus | None, now: float) -> Iterator[str]:
 
 
 def _condition_in_short(
-    condition: Condition, metadata: Mapping[str, Any], now: float, columns: int
+    condition: Condition,
+    status: FleetStatus,
+    metadata: Mapping[str, Any],
+    now: float,
+    columns: int,
 ) -> Iterator[str]:
     since = _age(condition.last_transition_time, now)
     said = f"{condition.type} is {condition.status} ({condition.reason}, {since})"
@@ -115,7 +100,7 @@ def _condition_in_short(
     yield from textwrap.wrap(
         said, columns, subsequent_indent="  ", max_lines=_MOST_SAID, placeholder=" …"
     )
-    yield from _next(condition, metadata)
+    yield from _next(condition, status, metadata)
 
 
 def _members_within(status: FleetStatus, where: str, room: int, size: Size) -> list[str]:
@@ -275,19 +260,12 @@ def _conditions(status: FleetStatus, metadata: Mapping[str, Any], now: float) ->
         yield line
         if condition.message:
             yield f"  {condition.message}"
-        yield from _next(condition, metadata)
+        yield from _next(condition, status, metadata)
 
 
-def _next(condition: Condition, metadata: Mapping[str, Any]) -> Iterator[str]:
-    if remedy := remedy_of(condition):
-        fleet = f"{metadata['name']} -n {metadata['namespace']}"
-        objects = f"-n {metadata['namespace']} -l statusfleet.io/fleet={metadata['name']}"
-        yield f"  next: {remedy.format(fleet=fleet, objects=objects)}"
-
-
-def remedy_of(condition: Condition) -> str:
-    """Return the command that helps, with {fleet} and {objects} in it; "" where none does."""
-    return _REMEDIES.get(condition.reason, "")
+def _next(condition: Condition, status: FleetStatus, metadata: Mapping[str, Any]) -> Iterator[str]:
+    if remedy := remedy_of(condition, status.members, metadata):
+        yield f"  next: {remedy}"
 
 
 def _yes(value: bool) -> str:
