@@ -18,7 +18,7 @@ from statusfleet.kube.errors import AnswerError, ConflictError
 from statusfleet.kube.kinds import JsonDict, Kind
 from statusfleet.kube.requests import named
 
-_PAGE: Final = 200
+_PAGE: Final = 100
 _SILENCE_SECONDS: Final = 100.0
 """More than the server takes for a word even if nothing happens (a minute), and little enough that
 another connection brings one before the operator counts as sick."""

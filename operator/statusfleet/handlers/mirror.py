@@ -11,6 +11,7 @@ A fleet of ten members has about sixty objects: with a hundred fleets that was a
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
@@ -188,7 +189,7 @@ class _Records:
         self._missing = {(fleet, name) for fleet, known in self._fleets.items() for name in known}
 
     def seen(self, body: JsonDict) -> None:
-        fleet, name = fleet_of(body), str(body["metadata"]["name"])
+        fleet, name = fleet_of(body), sys.intern(str(body["metadata"]["name"]))
         self._missing.discard((fleet, name))
         record = self._record_of(body)
         known = self._fleets.setdefault(fleet, {})

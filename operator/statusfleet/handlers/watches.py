@@ -24,7 +24,8 @@ from statusfleet.kube.kinds import LEASE, STATUS_FLEET, JsonDict
 from statusfleet.kube.names import MANAGED_BY
 from statusfleet.worlds.kubernetes.records import Snapshot
 
-_PAGE: Final = 100
+_PAGE: Final = 20
+"""Kopf works on all objects of a page at a time, and of the next when it comes: few are held."""
 _REQUEST_SECONDS: Final = 60.0
 _IDLE_SECONDS: Final = 0.2
 """For how long Kopf keeps a task and the last body of an object that nothing happens to."""

@@ -151,7 +151,8 @@ def child_from_body(body: Body) -> Child:
     version = str(metadata.get("resourceVersion", ""))
     return Child(
         kind=sys.intern(str(body["kind"])),
-        name=metadata["name"],
+        # The objects of a member are called alike: the name is kept once.
+        name=sys.intern(str(metadata["name"])),
         version=int(version) if version.isdecimal() else 0,
         intent=annotations.get(INTENT, ""),
         owned=owned_fields(metadata),
