@@ -57,6 +57,11 @@ def test_a_database_goes_with_the_password_in_its_address(written: str) -> None:
     assert told.endswith(": refused")
 
 
+def test_a_quoted_password_of_a_connection_string_goes() -> None:
+    told = redactor(dsn=b"host=db password = 'two words'").text("tried two words in vain")
+    assert told == f"tried {STRUCK_OUT} in vain"
+
+
 def test_a_value_that_is_base64_goes_as_the_bytes_that_it_stands_for_too() -> None:
     told = redactor(tsig=base64.b64encode(KEY)).text(f"hmac {KEY.hex()} {base64.b64encode(KEY)!r}")
     assert KEY.hex() not in told
@@ -102,6 +107,10 @@ def test_no_text_is_left_in_json_of_json(value: str) -> None:
     [
         ('{"NodeKey": "abc"}', f'{{"NodeKey": "{STRUCK_OUT}"}}'),
         ('{\\"MailServerPassword\\": \\"abc\\"}', None),
+        ('{"password": "x\\"abc", "a": "b"}', f'{{"password": "{STRUCK_OUT}", "a": "b"}}'),
+        ('{"password": "", "a": "b"}', '{"password": "", "a": "b"}'),
+        (json.dumps(json.dumps({"dsn": 'x"abc', "a": "b"})), None),
+        ("dsn host=a password = 'x abc' port=1", f"dsn host=a password={STRUCK_OUT} port=1"),
         ("connect to redis://me:abc@host", f"connect to redis://me:{STRUCK_OUT}@host"),
         ("dsn host=a password=abc port=1", f"dsn host=a password={STRUCK_OUT} port=1"),
         ("Authorization: Bearer abcabcabcabc", f"Authorization: Bearer {STRUCK_OUT}"),

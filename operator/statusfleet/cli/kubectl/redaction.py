@@ -27,9 +27,16 @@ _NAMES: Final = (
 )
 _SENSITIVE_NAME: Final = re.compile(rf"(?i){_NAMES}$")
 _PATTERNS: Final = (
-    # "NodeKey": "…", also within JSON that is itself a text of JSON.
-    (re.compile(rf'(?i)(\\*"{_NAMES}\\*"\s*:\s*\\*")[^"\\]+'), rf"\1{STRUCK_OUT}"),
-    (re.compile(r"(?i)\b(password|passwd|secret|token)=[^\s&\"']+"), rf"\1={STRUCK_OUT}"),
+    # "NodeKey": "…", also within JSON that is itself a text of JSON: the quote that ends a text is
+    # escaped as often as the one that began it.
+    (
+        re.compile(rf'(?i)((\\*)"{_NAMES}\2"\s*:\s*\2")(?!\2").+?(?<!\\)(?=\2")'),
+        rf"\1{STRUCK_OUT}",
+    ),
+    (
+        re.compile(r"(?i)\b(password|passwd|secret|token)\s*=\s*(?:'[^']*'|[^\s&\"']+)"),
+        rf"\1={STRUCK_OUT}",
+    ),
     # postgresql://user:…@host
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s/:@\"]*):[^\s/\"]+@"), rf"\1:{STRUCK_OUT}@"),
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/-]{8,}=*"), rf"\1{STRUCK_OUT}"),
@@ -39,6 +46,8 @@ _PATTERNS: Final = (
         STRUCK_OUT,
     ),
 )
+_DSN_PASSWORD: Final = re.compile(r"(?i)\bpassword\s*=\s*(?:'([^']*)'|([^\s&']+))")
+"""The password of a libpq connection string, quoted or not."""
 _ANY_KEY: Final = re.compile(r"(?<![0-9a-fA-F:])(?:0x)?[0-9a-fA-F]{64}(?![0-9a-fA-F])")
 """Anything that may be a key; a digest of an image has a colon before it."""
 
@@ -128,7 +137,8 @@ def _with_parts(value: bytes) -> Iterator[bytes]:
     text = _decoded(value)
     if text is None:
         return
-    yield from (found.encode() for found in re.findall(r"(?i)\bpassword=([^\s&]+)", text))
+    for quoted, plain in _DSN_PASSWORD.findall(text):
+        yield (quoted or plain).encode()
     try:
         password = urlsplit(text.strip()).password if "://" in text else None
     except ValueError:
