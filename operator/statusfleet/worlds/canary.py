@@ -22,6 +22,8 @@ from statusnode.records.enode import Enode
 _MISSED_RUNS: Final = 3
 _START_SECONDS: Final = 60.0
 """How long a canary may take to be started anew, elsewhere if need be."""
+_LATEST: Final = 1e11
+"""Seconds: beyond the year 5000, and within what every calendar can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +51,31 @@ def canary_settings(wish: CanaryWish, key: PrivateKey | str) -> dict[str, JsonVa
 
 
 def read_verdict(line: str | bytes) -> tuple[CanaryVerdict, Mapping[str, Any]] | None:
-    """Return what a line of the canary says, and the line as it was written; None for any other."""
+    """Return what a line of the canary says, and the line as it was written; None for any other.
+
+    The image is the user's choice, so any program may have written it.
+    """
     try:
         found = json.loads(line)
+        latency = found["latencyMs"]
         verdict = CanaryVerdict(
             passed=found["passed"] is True,
-            finished_at=float(found["finishedAt"]),
-            latency_ms=found["latencyMs"],
+            finished_at=_time(found["finishedAt"]),
+            latency_ms=None if latency is None else _time(latency),
             failures=tuple(str(failure) for failure in found["failures"]),
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return verdict, found
+
+
+def _time(said: object) -> float:
+    """Return a time; raises TypeError and ValueError for what is none."""
+    if not isinstance(said, int | float):
+        raise TypeError
+    if not 0 <= said <= _LATEST:
+        raise ValueError
+    return float(said)
 
 
 def timely(

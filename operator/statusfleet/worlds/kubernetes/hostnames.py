@@ -61,5 +61,5 @@ class HostNames:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 return tuple(sorted(await self._look_up(name)))
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, UnicodeError):  # the last: what is no name
             return ()

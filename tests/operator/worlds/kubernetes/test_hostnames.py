@@ -48,3 +48,9 @@ async def test_a_name_that_nobody_needs_is_forgotten() -> None:
     assert dns.names.found == {}
     assert not await dns.names.has_changed()
     assert dns.asked == ["lb", "unknown"]
+
+
+async def test_what_is_no_name_has_no_address() -> None:
+    names = HostNames(lambda: 0.0)
+    await names.follow(["x" * 64 + ".example.org"])
+    assert names.found == {}
