@@ -26,12 +26,15 @@ async def start_child(keep: Callable[[Process], None], module: str, *arguments: 
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
     )
+
+    def hand_over(started: asyncio.Future[Process]) -> None:
+        if not started.cancelled() and started.exception() is None:
+            keep(started.result())
+
+    starting.add_done_callback(hand_over)
     try:
-        process = await asyncio.shield(starting)
+        return await asyncio.shield(starting)
     except asyncio.CancelledError:
+        # Cancelled once more here, the caller is gone before the child is there.
         await asyncio.wait({starting})
-        if starting.exception() is None:
-            keep(starting.result())
         raise
-    keep(process)
-    return process

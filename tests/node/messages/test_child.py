@@ -33,6 +33,19 @@ async def test_a_start_that_is_cancelled_at_any_moment_leaves_no_process_unknown
         await process.communicate()
 
 
+async def test_a_start_that_is_cancelled_twice_leaves_no_process_unknown() -> None:
+    known = asyncio.get_running_loop().create_future()
+    starting = asyncio.create_task(start_child(known.set_result, mining_worker.__name__))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    process = await known
+    process.kill()
+    await process.communicate()
+
+
 async def test_a_process_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     kept: list[Process] = []

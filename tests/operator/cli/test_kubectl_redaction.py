@@ -89,7 +89,7 @@ def test_no_value_is_left_raw_in_hex_or_in_base64(
 ) -> None:
     known = Redactor([value])
     for form in (value.hex(), base64.b64encode(value).decode()):
-        assert form not in known.text(f"<{form}>")
+        assert form not in known.text(f"<{form}>").replace(STRUCK_OUT, "")
     if len(value) >= 12:
         whole = base64.b64encode(before + value + after).decode()
         assert whole not in known.text(f"<{whole}>")

@@ -6,11 +6,15 @@ The cluster is pretended (`support/kube_objects.py`); the servers are BIND.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import dns.asyncquery
+import dns.exception
+import dns.message
 import dns.zone
 import pytest
 
@@ -236,6 +240,19 @@ async def shown(place: ZoneFileSink, publication: Publication) -> None:
             await asyncio.sleep(0.05)
 
 
+async def loaded(server: DnsServer, text: str) -> None:
+    """Have a server load a file; told while it loads another, it may not hear of it."""
+    query = dns.message.make_query(DOMAIN, "SOA")
+    for turn in itertools.count():
+        if turn % 40 == 0:
+            server.load(text)
+        with suppress(dns.exception.Timeout):
+            answer = await dns.asyncquery.udp(query, HOST, timeout=5, port=server.port)
+            if answer.answer and int(answer.answer[0][0].serial) == serial(text):
+                return
+        await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def carried(objects: FakeObjects, *servers: DnsServer) -> AsyncIterator[None]:
     """Have each server load the file after each change, one some time after the other."""
@@ -244,7 +261,7 @@ async def carried(objects: FakeObjects, *servers: DnsServer) -> AsyncIterator[No
         async for found in objects.follow(CONFIG_MAP, "status", "eth-zone"):
             for server in servers:
                 if found is not None:
-                    server.load(found["data"][KEY])
+                    await loaded(server, found["data"][KEY])
                     await asyncio.sleep(0.05)
 
     task = asyncio.create_task(carry())
