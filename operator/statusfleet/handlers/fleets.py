@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
+from typing import Final
 
 from statusfleet.handlers.mirror import FleetId
 from statusfleet.handlers.task import FleetTask, Surroundings
 from statusfleet.kube.kinds import JsonDict
 
+_ANEW_SECONDS: Final = 10.0
+_log = logging.getLogger(__name__)
+
 
 class Fleets:
     """Tasks by fleet; an event goes to the one that it concerns (`watches.Listener`)."""
 
-    def __init__(self, around: Surroundings, group: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        group: asyncio.TaskGroup,
+        *,
+        anew_seconds: float = _ANEW_SECONDS,
+    ) -> None:
+        """Take where tasks run, and how long after a fault one begins anew."""
         self._around = around
         self._group = group
-        self._tasks: dict[FleetId, tuple[FleetTask, asyncio.Task[None]]] = {}
+        self._anew_seconds = anew_seconds
+        self._tasks: dict[FleetId, FleetTask] = {}
+        self._running: dict[FleetId, asyncio.Task[None]] = {}
         self._changing = asyncio.Lock()
 
     async def fleet_seen(self, body: JsonDict) -> None:
@@ -24,21 +38,22 @@ class Fleets:
         fleet = body["metadata"]["namespace"], body["metadata"]["name"]
         async with self._changing:
             known = self._tasks.get(fleet)
-            if known is not None and known[0].owner.uid == body["metadata"]["uid"]:
-                known[0].see(body)
+            if known is not None and known.owner.uid == body["metadata"]["uid"]:
+                known.see(body)
                 return
             # Another of the same name follows one whose end was not seen: they share a memory.
             await self._end(fleet)
-            task = FleetTask(self._around, body)
-            running = self._group.create_task(task.run(), name="fleet {}/{}".format(*fleet))
-            self._tasks[fleet] = task, running
+            self._tasks[fleet] = FleetTask(self._around, body)
+            self._running[fleet] = self._group.create_task(
+                self._look_after(fleet), name="fleet {}/{}".format(*fleet)
+            )
 
     async def fleet_gone(self, body: JsonDict) -> None:
         """Stop looking after a fleet that is no more."""
         fleet = body["metadata"]["namespace"], body["metadata"]["name"]
         async with self._changing:
             known = self._tasks.get(fleet)
-            if known is not None and known[0].owner.uid == body["metadata"]["uid"]:
+            if known is not None and known.owner.uid == body["metadata"]["uid"]:
                 await self._end(fleet)
 
     def wake(self, fleet: FleetId) -> None:
@@ -46,11 +61,11 @@ class Fleets:
         self._around.numbers.events += 1
         known = self._tasks.get(fleet)
         if known is not None:
-            known[0].wake()
+            known.wake()
 
     def wake_all(self) -> None:
         """Have every fleet looked at."""
-        for task, _ in self._tasks.values():
+        for task in self._tasks.values():
             task.wake()
 
     async def stop(self) -> None:
@@ -59,11 +74,29 @@ class Fleets:
             for fleet in list(self._tasks):
                 await self._end(fleet)
 
+    async def _look_after(self, fleet: FleetId) -> None:
+        """Run a fleet's task until cancelled, and another one where a fault has ended it.
+
+        Passes have their own net; a fault of what runs beside them (dials, logs, look-ups) ends
+        the task.
+        """
+        while True:
+            try:
+                await self._tasks[fleet].run()
+            except Exception:  # noqa: BLE001 - one fleet's fault must not end the others
+                _log.exception("fleet %s/%s: a fault of the operator", *fleet)
+                self._around.numbers.passes["crashed"] += 1
+            if self._running.get(fleet) is not asyncio.current_task():
+                return  # a fault that meets our own end hides it
+            await asyncio.sleep(self._anew_seconds)
+            self._tasks[fleet] = FleetTask(self._around, self._tasks[fleet].body)
+
     async def _end(self, fleet: FleetId) -> None:
-        known = self._tasks.pop(fleet, None)
-        if known is None:
+        running = self._running.pop(fleet, None)
+        if running is None:
             return
-        known[1].cancel()
+        running.cancel()
         with suppress(asyncio.CancelledError):
-            await known[1]
+            await running
+        del self._tasks[fleet]
         self._around.numbers.forget(fleet)

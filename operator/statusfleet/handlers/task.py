@@ -153,6 +153,11 @@ class FleetTask:
         """Namespace and name."""
         return self.owner.namespace, self.owner.name
 
+    @property
+    def body(self) -> JsonDict:
+        """The fleet as it was last seen."""
+        return self._body
+
     def see(self, body: JsonDict) -> None:
         """Take the fleet as it stands now; only what is not our own doing wakes us."""
         before, self._body = self._body, _slim(body, self._status)
