@@ -125,11 +125,14 @@ class KubeReader:
         *,
         container: str = "",
         tail_lines: int | None = None,
+        limit_bytes: int | None = None,
         since_seconds: int | None = None,
         previous: bool = False,
         follow: bool = False,
     ) -> AsyncGenerator[str]:
         """Give the lines of a pod's log; with `follow` until the container ends.
+
+        With `tail_lines` the last ones only, and of these the first `limit_bytes`.
 
         Raises:
             NotFoundError: there is no such pod.
@@ -138,6 +141,7 @@ class KubeReader:
         query = {
             "container": container,
             "tailLines": "" if tail_lines is None else str(tail_lines),
+            "limitBytes": "" if limit_bytes is None else str(limit_bytes),
             "sinceSeconds": "" if since_seconds is None else str(since_seconds),
             "previous": "true" if previous else "",
             "follow": "true" if follow else "",

@@ -178,13 +178,18 @@ async def test_a_log_comes_line_by_line_for_as_long_as_it_is_wanted() -> None:
             raise
 
     async with client_of(endless, timeout_seconds=0.2) as client:
-        log = client.logs("n", "a", container="statusd", tail_lines=0, follow=True)
+        log = client.logs("n", "a", container="statusd", tail_lines=0, limit_bytes=9, follow=True)
         lines = [await anext(log) for _ in range(60)]
         assert lines[:3] == ["one", "two \ufffd", "more"]
         await log.aclose()
         async with asyncio.timeout(30):
             await gone.wait()
-    assert asked == {"container": "statusd", "tailLines": "0", "follow": "true"}
+    assert asked == {
+        "container": "statusd",
+        "tailLines": "0",
+        "limitBytes": "9",
+        "follow": "true",
+    }
 
 
 async def test_a_log_that_breaks_off_may_pass_by_itself() -> None:

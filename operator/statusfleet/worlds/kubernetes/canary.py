@@ -28,6 +28,8 @@ from statusfleet.worlds.protocol import CanaryWish
 SLOWEST_LOOK_SECONDS: Final = 15.0
 FIRST_LOOK_SECONDS: Final = 2.0
 _LINES: Final = 5
+_BYTES: Final = 64 * 1024
+"""Far more than so many verdicts have, and little enough whatever the image writes instead."""
 _log = logging.getLogger(__name__)
 
 
@@ -108,7 +110,11 @@ class CanaryReader:
             lines = [
                 line
                 async for line in self._client.logs(
-                    self._namespace, pod.name, container=CANARY, tail_lines=_LINES
+                    self._namespace,
+                    pod.name,
+                    container=CANARY,
+                    tail_lines=_LINES,
+                    limit_bytes=_BYTES,
                 )
             ]
         except AnswerError as error:
