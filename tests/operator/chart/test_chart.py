@@ -65,6 +65,14 @@ def test_the_operator_is_called_statusfleet_and_fleets_let_its_pods_in() -> None
 
 
 @needs_helm
+def test_how_long_an_unready_member_stays_is_a_value() -> None:
+    for values, seconds in (({}, 60), ({"operator": {"unreadyGraceSeconds": 0}}, 0)):
+        (deployment,) = of_kind(rendered(values), "Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert f"--unready-grace={seconds}" in container["args"]
+
+
+@needs_helm
 @pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
 def test_rights_are_in_order_and_never_everything(values: dict[str, Any]) -> None:
     for body in rendered(values):
