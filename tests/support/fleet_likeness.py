@@ -143,8 +143,7 @@ def _is_kept_for_later(body: Json, claims: set[str]) -> bool:
     part = body["metadata"].get("labels", {}).get(PART_LABEL)
     if body["kind"] == "PersistentVolumeClaim":
         return body["metadata"]["name"] not in claims
-    # A zone into which nothing is published any more stays as it is.
-    return part in ("identity", "state", "zone")
+    return part in ("identity", "state")
 
 
 def content(body: Json) -> Json:

@@ -80,7 +80,8 @@ class Deletion(Model):
     identities: Literal["Retain", "Delete"] = "Retain"
     """Node keys, tree key and sequence numbers."""
     tree: Literal["Unpublish", "Keep"] = "Unpublish"
-    """Records that sinks outside hold."""
+    """Records that sinks outside hold; also those of a sink, or a tree, that is taken out of the
+    spec of a running fleet."""
     drain: bool = True
     """Wait for the root's TTL between unpublishing and stopping."""
 

@@ -83,7 +83,7 @@ class Farewell:
     async def _unpublish(
         self, fleet: StatusFleet, plan: Plan, observation: Observation
     ) -> Wait | None:
-        if plan.tree is None or fleet.spec.deletion.tree == "Keep":
+        if fleet.spec.deletion.tree == "Keep":
             return None
         await self._trees.recall()
         if self._trees.publication is None:
@@ -91,9 +91,10 @@ class Farewell:
         state = await self._store.read()
         since = state.tree.withdrawn.get(self._uid)
         if since is None:
+            # Sinks that the spec named once are in the memory, those that it names may not be.
             for dropped in self._trees.use(self._sinks(fleet, observation)):
                 await dropped.close()
-            states = await self._trees.unpublish(plan.tree)
+            states = await self._trees.unpublish()
             left = [state for state in states if state.progress != "Pending"]
             named = "; ".join(f"{s.name}: {s.problem or 'still published'}" for s in left)
             if left and self._store.ends:
@@ -105,9 +106,11 @@ class Farewell:
                     "leave it there"
                 )
                 return Wait(_SINK_RETRY_SECONDS, text)
-            since = self._now()
-            tree = replace(state.tree, withdrawn={self._uid: since})
+            since, state = self._now(), await self._store.read()
+            tree = replace(state.tree, withdrawn={self._uid: since}, shown={})
             await self._store.write(replace(state, tree=tree))
+        if plan.tree is None:
+            return None
         until = since + plan.tree.root_ttl_seconds
         if fleet.spec.deletion.drain and self._now() < until:
             return Wait(until - self._now(), "waiting until readers have forgotten the members")

@@ -70,6 +70,13 @@ def restarts(names: Iterable[str]) -> Iterator[Notice]:
         yield Notice("Restarting", f"{name} is started anew: what it was started with has changed")
 
 
+def left(sinks: Iterable[str]) -> Iterator[Notice]:
+    """Yield a notice for each sink that a spec names no more and where the tree is left."""
+    for name in sorted(sinks):
+        text = f"the tree stays at {name} as it was: spec.deletion.tree is Keep"
+        yield Notice("TreeLeft", text, True)
+
+
 def unused(fleet: StatusFleet, before: Mapping[str, Any]) -> Iterator[Notice]:
     """Yield what of a spec has no effect, once for each spec: where `before` is of another."""
     if before.get("observedGeneration") != fleet.metadata.generation:

@@ -22,7 +22,7 @@ from statusfleet.api.problems import Path, path_text
 from statusfleet.api.secrets import secret_uses
 from statusfleet.api.status import ConditionType, Phase
 from statusfleet.handlers.farewell import Farewell
-from statusfleet.handlers.notices import Noticeboard, notices, restarts, unused
+from statusfleet.handlers.notices import Noticeboard, left, notices, restarts, unused
 from statusfleet.handlers.numbers import Numbers, Outcome
 from statusfleet.handlers.recollection import recollect
 from statusfleet.handlers.slot import Slot, Slots
@@ -125,7 +125,9 @@ class FleetTask:
         sink_owner = SinkOwner(self.owner.namespace, self.owner.name, self._version)
         self._builder = SinkBuilder(around.client, sink_owner)
         self._slot = Slot(around.slots)
-        self._trees = TreeKeeper(self._store, (), around.now, waiting=self._slot.waiting)
+        self._trees = TreeKeeper(
+            self._store, (), around.now, waiting=self._slot.waiting, reach=self._builder.again
+        )
         self._dial_back = DialBack(
             around.vantage,
             around.now,
@@ -228,7 +230,7 @@ class FleetTask:
         report = await self._reconciler.reconcile(fleet, wrong)
         self._around.numbers.ran(self.fleet_id, fleet.spec.canary, report.observation.canary)
         now = self._around.now()
-        said = [*restarts(report.restarted), *unused(fleet, self._status)]
+        said = [*restarts(report.restarted), *left(report.left), *unused(fleet, self._status)]
         self._around.numbers.restarts += len(report.restarted)
         await self._write(fleet_status(fleet, report, self._status, now), said)
         return _next_look(fleet, report, now), "done"

@@ -9,9 +9,12 @@ from pydantic import SecretStr
 
 from statusfleet.api.tree import RFC2136
 from statusfleet.api.tree import Sink as SinkSpec
+from statusfleet.kube.kinds import SECRET
+from statusfleet.kube.secrets import secret_text
+from statusfleet.publishers.authorities import addresses
 from statusfleet.publishers.cluster_dns import ClusterDnsSink
 from statusfleet.publishers.dnsendpoint import DnsEndpointSink
-from statusfleet.publishers.objects import Objects, Owner
+from statusfleet.publishers.objects import Objects, Owner, told
 from statusfleet.publishers.rfc2136 import Rfc2136Sink, UpdateSettings
 from statusfleet.publishers.sink import SeenTree, Sink, SinkError, Target
 from statusfleet.publishers.zonefile import ZoneFileSink
@@ -79,6 +82,32 @@ class SinkBuilder:
         self._made = made
         return tuple(made.values())
 
+    async def again(self, spec: SinkSpec) -> Sink | None:
+        """Return a sink that the spec names no more, to withdraw what it shows.
+
+        None where it is one that the spec names under another name: what it shows is wanted.
+
+        Raises:
+            SinkError: what it needs cannot be read now.
+        """
+        update = spec.rfc2136
+        if update is None:
+            return self._make(spec, spec.name)
+        if await self._is_in_use(update.server):
+            return None
+        reference = update.tsig.secret_key_ref
+        with told(f"Secret {reference.name}"):
+            found = await self._objects.find(SECRET, self._owner.namespace, reference.name)
+        text = secret_text(found, reference.key)
+        known = {} if text is None else {reference.value_id: SecretStr(text)}
+        return self._make(spec, _update_settings(update, known))
+
+    async def _is_in_use(self, server: str) -> bool:
+        """Tell whether the tree is published to that server, be it under another name."""
+        present = [wish.server for wish in self._made if isinstance(wish, UpdateSettings)]
+        places = await _places(server) if present else set()
+        return any([places & await _places(other) for other in present])
+
     def _make(self, spec: SinkSpec, wish: UpdateSettings | str) -> Sink:
         if isinstance(wish, UpdateSettings):
             try:
@@ -99,6 +128,16 @@ def build_sinks(
 ) -> tuple[Sink, ...]:
     """Return a sink for each place of `spec.tree.publish`."""
     return SinkBuilder(objects, owner).build(publish, secrets)
+
+
+async def _places(server: str) -> set[tuple[str, int]]:
+    """Return the addresses of a server, none while it cannot be looked up."""
+    host, _, port = server.rpartition(":")
+    try:
+        found = await addresses(host.strip("[]"), int(port))
+    except SinkError:
+        return set()
+    return {(place.address, place.port) for place in found}
 
 
 def _wish(spec: SinkSpec, secrets: Secrets) -> UpdateSettings | str:

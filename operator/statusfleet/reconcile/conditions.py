@@ -60,7 +60,11 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything that conditions speak of; `reach` is None in a world that nobody can dial into."""
+    """Everything that conditions speak of; `reach` is None in a world that nobody can dial into.
+
+    `leftovers` are sinks that the spec names no more and that still show the tree, by name, each
+    with what keeps it there.
+    """
 
     plan: Plan
     observation: Observation
@@ -70,6 +74,7 @@ class Situation:
     invalid_edit: str = ""
     rollout: RolloutStep = field(default_factory=RolloutStep)
     reach: Reach | None = None
+    leftovers: Mapping[str, str] = field(default_factory=dict)
 
     def ready(self, name: str) -> bool:
         """Whether the member of that name is ready."""
@@ -184,17 +189,35 @@ def _reachable(situation: Situation) -> Finding:
 
 def _published(situation: Situation) -> Finding:
     kind, tree = ConditionType.TREE_PUBLISHED, situation.tree
+    left = _left(situation)
     if tree is None:
-        return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, "the spec names no tree.domain")
+        text = "the spec names no tree.domain" + (f"; {left}" if left else "")
+        return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, text)
     if tree.refused:
         return Finding(kind, "False", Reason.SIGNING_REFUSED, tree.problem)
     if tree.published:
-        return Finding(kind, "True", Reason.PUBLISHED)
+        return Finding(kind, "True", Reason.PUBLISHED, left)
     if tree.problem:
         if not any(sink.progress == "Failed" for sink in tree.sinks):
             return Finding(kind, "False", Reason.PUBLISHING, tree.problem)
         return Finding(kind, "False", Reason.SINK_FAILED, tree.problem)
     return Finding(kind, "False", Reason.WAITING_FOR_MEMBERS, "no member has been ready yet")
+
+
+def _left(situation: Situation) -> str:
+    """Say where a tree is that should be there no more, and what to do; "" for nowhere."""
+    if not situation.leftovers:
+        return ""
+    named = name_some({n: leftover_text(text) for n, text in situation.leftovers.items()})
+    return f"still published where the spec does not name it any more: {named}"
+
+
+def leftover_text(problem: str) -> str:
+    """Say what keeps a tree at a sink that the spec names no more, with a remedy."""
+    return (
+        f"the tree cannot be taken back ({problem}); mend that, or set spec.deletion.tree to Keep "
+        "to leave it there"
+    )
 
 
 def _propagated(situation: Situation) -> Finding:

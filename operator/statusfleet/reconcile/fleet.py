@@ -32,7 +32,9 @@ from statusnode.records.enr import Record
 class Report:
     """What a pass saw and did. `next_look` is when the next one is due at the latest, if at all.
 
-    `leaving` says by name when a dropped member may stop; times are unix seconds.
+    `leaving` says by name when a dropped member may stop; times are unix seconds. `leftovers` are
+    the sinks that should show the tree no more and do, by name, each with the reason; `left` those
+    where it was left for ever now, as the spec says.
     """
 
     plan: Plan
@@ -42,6 +44,8 @@ class Report:
     leaving: Mapping[str, float | None] = field(default_factory=dict)
     next_look: float | None = None
     restarted: tuple[str, ...] = ()
+    leftovers: Mapping[str, str] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
 
 
 class Restarter(Protocol):
@@ -108,14 +112,19 @@ class Reconciler:
         await self._world.apply(plan)
         rollout, restarted = await self._roll_out(fleet, plan, observation)
         self._dial(plan, observation)
-        tree, times = await self._publish(fleet, plan, observation)
+        tree, times, left = await self._publish(fleet, plan, observation)
         leaving = await self._prune(plan)
         await self._probe(fleet, plan, observation)
         seen = replace(
-            seen, tree=tree, leaving=frozenset(leaving), rollout=rollout, reach=self._reach()
+            seen,
+            tree=tree,
+            leaving=frozenset(leaving),
+            rollout=rollout,
+            reach=self._reach(),
+            leftovers=self._trees.leftovers,
         )
         times = (*times, *leaving.values(), rollout.next_look)
-        return self._report(seen, times, leaving, restarted)
+        return replace(self._report(seen, times, leaving, restarted), left=left)
 
     def _report(
         self,
@@ -132,6 +141,7 @@ class Reconciler:
             leaving=leaving or {},
             next_look=min((time for time in times if time is not None), default=None),
             restarted=restarted,
+            leftovers=situation.leftovers,
         )
 
     async def _roll_out(
@@ -164,13 +174,27 @@ class Reconciler:
 
     async def _publish(
         self, fleet: StatusFleet, plan: Plan, observation: Observation
+    ) -> tuple[TreeState | None, tuple[float | None, ...], frozenset[str]]:
+        """Publish where the spec says, then withdraw from where it says so no more.
+
+        Return the tree's state, when to look again, and where the tree was left for ever.
+        """
+        if self._sinks is not None:
+            specs = fleet.spec.tree.publish if fleet.spec.tree is not None else ()
+            for dropped in self._trees.use(self._sinks(fleet, observation), specs):
+                await dropped.close()
+        state, times = await self._show(fleet, plan, observation)
+        taken, left = await self._trees.let_go(keep=fleet.spec.deletion.tree == "Keep")
+        if taken or left:  # what waited for it goes on; what was hit by it is mended
+            state, times = await self._show(fleet, plan, observation)
+        return state, (*times, self._trees.let_go_at), left
+
+    async def _show(
+        self, fleet: StatusFleet, plan: Plan, observation: Observation
     ) -> tuple[TreeState | None, tuple[float | None, ...]]:
         """Publish what belongs into the tree; return its state and when to look again."""
         if plan.tree is None:
             return None, ()
-        if self._sinks is not None:
-            for dropped in self._trees.use(self._sinks(fleet, observation)):
-                await dropped.close()
         try:
             key = await self._tree_key(fleet, observation)
         except (TreeKeyError, StoreError) as error:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
+from statusfleet.plan import DesiredTree
 from statusfleet.publishers.sink import (
     ForeignTreeError,
     LaggingError,
@@ -17,7 +20,12 @@ from statusfleet.publishers.sink import (
     Target,
 )
 from statusfleet.reconcile.conditions import SinkState
+from statusfleet.tree.publication import Publication
+from statusfleet.tree.zone import ZoneSettings
 from statusnode.records.tree import Root, TreeError
+
+_READ_BACK_SECONDS: Final = 10.0
+_ENTRIES_PER_SECOND: Final = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -66,6 +74,24 @@ class Place:
             return True
         return False
 
+    async def prove(self, target: Target) -> None:
+        """Read the tree back; keep what is wrong with it, or that nothing is."""
+        signed = target.publication.tree
+        seconds = _READ_BACK_SECONDS + len(signed.tree.entries) / _ENTRIES_PER_SECOND
+        self.problem = f"no whole tree within {seconds:g} s"
+        with suppress(TimeoutError):
+            try:
+                async with asyncio.timeout(seconds):
+                    seen = await self.sink.read_back(signed.url)
+            except (TreeError, SinkError) as error:
+                self.problem = str(error)
+            else:
+                self.problem = next(
+                    filter(None, (what_is_wrong(tree, target) for tree in seen)), ""
+                )
+        if not self.problem:
+            self.proved = target
+
 
 def what_is_wrong(seen: SeenTree, target: Target) -> str:
     """Return what is wrong with a tree that was read back, "" for nothing."""
@@ -79,3 +105,21 @@ def what_is_wrong(seen: SeenTree, target: Target) -> str:
     if {str(node) for node in seen.nodes} != {str(node) for node in signed.tree.nodes}:
         return f"{where} gives other records than were published"
     return ""
+
+
+def withdrawal(publication: Publication) -> Target:
+    """Return what to take away: everything that was written, however it was to be served."""
+    settings = ZoneSettings(publication.tree.domain)
+    return Target(publication, settings, frozenset(publication.records()))
+
+
+def zone_settings(desired: DesiredTree) -> ZoneSettings:
+    """Return what the zone of a tree says besides its entries."""
+    return ZoneSettings(
+        domain=desired.domain,
+        nameservers=desired.name_servers,
+        mail=desired.mailbox,
+        minimum_seconds=desired.soa_minimum_seconds,
+        root_ttl_seconds=desired.root_ttl_seconds,
+        entry_ttl_seconds=desired.entries_ttl_seconds,
+    )

@@ -13,25 +13,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Final
 
+from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.plan import DesiredTree
-from statusfleet.publishers.sink import Sink, SinkError, Target, check_ours
+from statusfleet.publishers.sink import Sink, Target, check_ours
 from statusfleet.reconcile.conditions import SinkState, TreeState
-from statusfleet.reconcile.place import Place, what_is_wrong
+from statusfleet.reconcile.place import Place, withdrawal, zone_settings
+from statusfleet.reconcile.withdrawing import Reach, Waiting, Withdrawals, remembered
 from statusfleet.store import Store
-from statusfleet.store import TreeState as Remembered
+from statusfleet.store.state import Shown
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.sequence import next_sequence
-from statusfleet.tree.zone import ZoneSettings
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
 from statusnode.records.tree import Link, Tree, TreeError
 
-_READ_BACK_SECONDS: Final = 10.0
-_ENTRIES_PER_SECOND: Final = 100
 _LOOK_AGAIN_SECONDS: Final = 600.0
 _RETRY_SECONDS: Final = 2.0
 _LONGEST_RETRY_SECONDS: Final = 60.0
@@ -46,9 +45,13 @@ class TreeKeeper:
         sinks: Iterable[Sink],
         now: Callable[[], float],
         *,
-        waiting: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
+        waiting: Waiting = nullcontext,
+        reach: Reach | None = None,
     ) -> None:
-        """Take the memory and the sinks; `waiting` surrounds every wait for sinks."""
+        """Take the memory and the sinks; `waiting` surrounds every wait for sinks.
+
+        With `reach`, sinks that are no longer used are reached again, to withdraw the tree there.
+        """
         self._store = store
         self._waiting = waiting
         self._places = [Place(sink) for sink in sinks]
@@ -57,6 +60,10 @@ class TreeKeeper:
         self._serving: Publication | None = None
         self._troubled = 0
         self._retry_at: float | None = None
+        self._link: Link | None = None
+        self._specs: dict[str, SinkSpec] = {}
+        self._shown: Shown = {}
+        self._withdrawals = Withdrawals(reach, now, waiting) if reach is not None else None
 
     @property
     def publication(self) -> Publication | None:
@@ -99,11 +106,25 @@ class TreeKeeper:
             return None
         return self._publication.pruned(now=self._now()).next_expiry
 
-    def use(self, sinks: Iterable[Sink]) -> tuple[Sink, ...]:
+    @property
+    def leftovers(self) -> dict[str, str]:
+        """The sinks that are not used any more and still show the tree, by name, each with what
+        keeps it there.
+        """
+        return self._withdrawals.problems if self._withdrawals is not None else {}
+
+    @property
+    def let_go_at(self) -> float | None:
+        """When to try again to withdraw the tree from a leftover (Unix seconds), if at all."""
+        return self._withdrawals.retry_at if self._withdrawals is not None else None
+
+    def use(self, sinks: Iterable[Sink], specs: Iterable[SinkSpec] = ()) -> tuple[Sink, ...]:
         """Publish to these sinks from now on; return those that are not used any more.
 
-        What is known of a sink that stays is kept. The caller closes the others.
+        What is known of a sink that stays is kept. The caller closes the others. A sink whose spec
+        is among `specs`, by its name, is remembered while it may show the tree.
         """
+        self._specs = {spec.name: remembered(spec) for spec in specs}
         known = {id(place.sink): place for place in self._places}
         self._places = [known.pop(id(sink)) if id(sink) in known else Place(sink) for sink in sinks]
         return tuple(place.sink for place in known.values())
@@ -115,7 +136,8 @@ class TreeKeeper:
             StoreError: the memory cannot be read.
         """
         if self._publication is None:
-            self._publication = (await self._store.read()).tree.publication
+            memory = (await self._store.read()).tree
+            self._publication, self._shown = memory.publication, memory.shown
 
     async def publish(
         self, desired: DesiredTree, records: Sequence[Record] | None, key: PrivateKey
@@ -130,6 +152,15 @@ class TreeKeeper:
         """
         link = Link(key.public_key, desired.domain)
         state = TreeState(url=str(link))
+        if link != self._link:
+            self._link = link
+            for place in self._places:
+                place.met = False
+        if self._publication is not None and self._publication.tree.link != link and self._shown:
+            # What there is of the old tree is known only until a new one takes its place.
+            named = ", ".join(sorted(self._shown))
+            old = self._publication.tree.domain
+            return replace(state, problem=f"the tree at {old} is withdrawn first: {named}")
         if records or (records is not None and self._publication is not None):
             await self._meet(link)
             try:
@@ -142,16 +173,42 @@ class TreeKeeper:
             return replace(state, sinks=self.states)
         return await self._serve(desired, self._publication, state)
 
-    async def unpublish(self, desired: DesiredTree) -> tuple[SinkState, ...]:
+    async def let_go(self, *, keep: bool) -> tuple[frozenset[str], frozenset[str]]:
+        """Withdraw the tree from sinks that are not used any more and may show it.
+
+        Return the names of those from which it was taken now, and of those where it is left for
+        ever: with `keep`, all but the fleet's own servers. What fails is kept in `leftovers`.
+
+        Raises:
+            StoreError: the memory cannot be written; all is done again then.
+        """
+        publication, dropped = self._publication, self._dropped()
+        if publication is None or self._withdrawals is None:
+            return frozenset(), frozenset()
+        left = frozenset(name for name, spec in dropped.items() if keep and spec.embedded is None)
+        taken = await self._withdrawals.take(
+            {name: spec for name, spec in dropped.items() if name not in left},
+            withdrawal(publication),
+        )
+        await self._keep_shown({n: s for n, s in self._shown.items() if n not in taken | left})
+        for place in self._places if taken else ():
+            # It may have been the same server under another name.
+            place.met, place.look_again = False, 0.0
+        return taken, left
+
+    async def unpublish(self) -> tuple[SinkState, ...]:
         """Take the tree away from every sink; Published in the answer means that it is still there.
 
-        May be repeated until no sink fails. What is remembered is left alone.
+        May be repeated until no sink fails. The tree itself stays remembered.
+
+        Raises:
+            StoreError: the memory cannot be written; all is done again then.
         """
         publication = self._publication
         if publication is None:
             return ()
         await self._meet(publication.tree.link)
-        target = self._target(desired, publication)
+        target = withdrawal(publication)
         places = [place for place in self._places if place.met]
         for place in await self._on(places, lambda place: place.sink.withdraw(target)):
             place.root = place.served = place.proved = None
@@ -159,7 +216,39 @@ class TreeKeeper:
         for place in self._places:
             if place.foreign:  # nothing of ours is there to be taken away
                 place.progress, place.problem = "Pending", ""
-        return self.states
+        if self._withdrawals is None:
+            return self.states
+        taken = await self._withdrawals.take(self._dropped(), target, at_once=True)
+        await self._keep_shown({n: s for n, s in self._shown.items() if n not in taken})
+        left = (SinkState(name, "Failed", 0, text) for name, text in self.leftovers.items())
+        return (*self.states, *left)
+
+    def _dropped(self) -> Shown:
+        """Return the sinks that may show the tree and should not."""
+        publication = self._publication
+        names = {place.sink.name for place in self._places}
+        if publication is not None and self._link not in (None, publication.tree.link):
+            names = set()  # what they show is another tree
+        return {name: spec for name, spec in self._shown.items() if name not in names}
+
+    def _to_remember(self) -> Shown:
+        """Return which sinks may show the tree: also those that are about to be written to.
+
+        How to reach one is taken over only when that has worked.
+        """
+        fresh = {
+            place.sink.name: self._specs[place.sink.name]
+            for place in self._places
+            if place.sink.name in self._specs
+            and (place.served is not None or (place.met and place.sink.name not in self._shown))
+        }
+        return {**self._shown, **fresh}
+
+    async def _keep_shown(self, shown: Shown) -> None:
+        if shown != self._shown:
+            memory = await self._store.read()
+            await self._store.write(replace(memory, tree=replace(memory.tree, shown=shown)))
+            self._shown = shown
 
     async def _meet(self, link: Link) -> None:
         """Look at the roots of sinks that were not met yet, or that somebody has touched since."""
@@ -203,8 +292,10 @@ class TreeKeeper:
             if before is None
             else before.replaced_by(signed, now=now, root_ttl_seconds=ttl)
         )
-        await self._store.write(replace(memory, tree=Remembered(seq, after)))
-        self._publication = after
+        shown = self._to_remember()
+        told = replace(memory.tree, seq=seq, publication=after, withdrawn={}, shown=shown)
+        await self._store.write(replace(memory, tree=told))
+        self._publication, self._shown = after, shown
         self._schedule(done=True)  # what was tried before was another tree
 
     async def _serve(
@@ -212,7 +303,9 @@ class TreeKeeper:
     ) -> TreeState:
         state = replace(state, seq=publication.tree.seq)
         target = self._target(desired, publication)
+        await self._keep_shown(self._to_remember())
         await self._bring(target)
+        await self._keep_shown(self._to_remember())
         places = self._places
         if all(place.served == target for place in places):
             self._serving = publication
@@ -247,11 +340,12 @@ class TreeKeeper:
             place.look_again = now + _LOOK_AGAIN_SECONDS
 
     async def _forget(self, publication: Publication) -> None:
-        """Forget the entries whose time is over: no sink has them any more."""
+        """Forget the entries whose time is over, once no sink has them any more."""
         pruned = publication.pruned(now=self._now())
-        if pruned is not publication:
+        if pruned is not publication and not self._dropped():
             memory = await self._store.read()
-            await self._store.write(replace(memory, tree=Remembered(memory.tree.seq, pruned)))
+            told = replace(memory.tree, publication=pruned)
+            await self._store.write(replace(memory, tree=told))
             self._publication = self._serving = pruned
 
     async def _prove(self, places: Sequence[Place], target: Target) -> None:
@@ -259,25 +353,7 @@ class TreeKeeper:
             return
         async with self._waiting(), asyncio.TaskGroup() as group:
             for place in places:
-                group.create_task(self._prove_one(place, target))
-
-    async def _prove_one(self, place: Place, target: Target) -> None:
-        """Read the tree back; keep what is wrong with it, or that nothing is."""
-        signed = target.publication.tree
-        seconds = _READ_BACK_SECONDS + len(signed.tree.entries) / _ENTRIES_PER_SECOND
-        place.problem = f"no whole tree within {seconds:g} s"
-        with suppress(TimeoutError):
-            try:
-                async with asyncio.timeout(seconds):
-                    seen = await place.sink.read_back(signed.url)
-            except (TreeError, SinkError) as error:
-                place.problem = str(error)
-            else:
-                place.problem = next(
-                    filter(None, (what_is_wrong(tree, target) for tree in seen)), ""
-                )
-        if not place.problem:
-            place.proved = target
+                group.create_task(place.prove(target))
 
     def _target(self, desired: DesiredTree, publication: Publication) -> Target:
         return Target(
@@ -315,15 +391,3 @@ def listed(
         for name, record in records.items()
         if record is not None and record.node_id in nodes
     }
-
-
-def zone_settings(desired: DesiredTree) -> ZoneSettings:
-    """Return what the zone of a tree says besides its entries."""
-    return ZoneSettings(
-        domain=desired.domain,
-        nameservers=desired.name_servers,
-        mail=desired.mailbox,
-        minimum_seconds=desired.soa_minimum_seconds,
-        root_ttl_seconds=desired.root_ttl_seconds,
-        entry_ttl_seconds=desired.entries_ttl_seconds,
-    )

@@ -26,7 +26,7 @@ from statusfleet.api.status import (
 )
 from statusfleet.kube.names import FLEET_LABEL, ROLE_LABEL
 from statusfleet.plan import MemberId, Observation, ObservedMember, Plan, desired_members
-from statusfleet.reconcile.conditions import Finding, TreeState
+from statusfleet.reconcile.conditions import Finding, SinkState, TreeState, leftover_text
 from statusfleet.reconcile.fleet import Report
 from statusfleet.reconcile.reasons import Reason
 
@@ -49,7 +49,7 @@ def fleet_status(
         selector=f"{FLEET_LABEL}={fleet.name},{ROLE_LABEL}=relayer",
         roles=RolesStatus(**dict(counts)),
         members=tuple(_members(fleet, report)),
-        tree=_tree(report.tree, before, now),
+        tree=_tree(report.tree, report.leftovers, before, now),
         image=_cut(_image(report.observation), _LONGEST_TEXT),
     )
     return _dump(status)
@@ -180,7 +180,9 @@ def _member(
     )
 
 
-def _tree(state: TreeState | None, before: Mapping[str, Any], now: float) -> TreeStatus | None:
+def _tree(
+    state: TreeState | None, leftovers: Mapping[str, str], before: Mapping[str, Any], now: float
+) -> TreeStatus | None:
     if state is None or not state.url:
         return None
     old = before.get("tree") or {}
@@ -200,9 +202,14 @@ def _tree(state: TreeState | None, before: Mapping[str, Any], now: float) -> Tre
                 seq=sink.seq,
                 message=_cut(sink.problem, _LONGEST_TEXT),
             )
-            for sink in state.sinks
+            for sink in (*state.sinks, *_leftovers(leftovers))
         ),
     )
+
+
+def _leftovers(found: Mapping[str, str]) -> Iterable[SinkState]:
+    """Return the rows of sinks that the spec names no more."""
+    return (SinkState(name, "Failed", 0, leftover_text(text)) for name, text in found.items())
 
 
 def _image(observation: Observation) -> str:

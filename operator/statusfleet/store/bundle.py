@@ -88,5 +88,7 @@ def merged(present: State, brought: State) -> State:
         if before is None or (after is not None and after.seq > before.seq):
             records[member] = text
     tree = brought.tree if brought.tree.seq > present.tree.seq else present.tree
+    # Whoever published elsewhere takes it away there.
+    tree = replace(tree, shown=present.tree.shown)
     ports = {**brought.ports, **present.ports}
     return replace(present, tree=tree, records=records, ports=ports)

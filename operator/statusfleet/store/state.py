@@ -21,6 +21,7 @@ from pydantic import (
     ValidationError,
 )
 
+from statusfleet.api.tree import Sink
 from statusfleet.store.errors import ConflictError, CorruptStateError, SequenceError
 from statusfleet.tree.publication import Publication
 from statusnode.records.enr import MAX_SEQ, Record, RecordError
@@ -34,6 +35,16 @@ _Publication = Annotated[
     PlainValidator(Publication.load),
     PlainSerializer(Publication.dump, return_type=dict[str, JsonValue]),
 ]
+_Sink = Annotated[
+    Sink,
+    PlainSerializer(
+        lambda sink: sink.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        return_type=dict[str, JsonValue],
+    ),
+]
+Shown = Mapping[str, _Sink]
+"""Sinks by their name in status, each as the spec says it: what is needed to reach it again, and of
+Secrets the name alone."""
 _Seq = Annotated[int, Field(ge=0, le=MAX_SEQ)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -50,6 +61,9 @@ class TreeState:
     """What sinks hold: the tree, and what is left of earlier ones."""
     withdrawn: Mapping[str, float] = field(default_factory=dict)
     """Since when (Unix seconds) no sink shows it, by the uid of the deleted fleet; else empty."""
+    shown: Shown = field(default_factory=dict)
+    """The sinks that may show it, those too that the spec names no more: kept before the first
+    write to a sink, and until it is withdrawn there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,7 @@ class State:
 
 
 _ADAPTER = TypeAdapter(State)
+_SHOWN: TypeAdapter[Shown] = TypeAdapter(Shown)
 
 
 def successor(present: State, wish: State) -> State:
@@ -122,8 +137,33 @@ def _check_root(present: Publication | None, wish: Publication | None) -> None:
 
 def encode_state(state: State) -> bytes:
     """Return the state as JSON, readable by people, with the layout's version in front."""
-    body = _ADAPTER.dump_json(state, indent=2)
+    # What is not there is left out: versions that do not know of it read the rest.
+    absent = {"tree": {"shown"}} if not state.tree.shown else None
+    body = _ADAPTER.dump_json(state, indent=2, exclude=absent)
     return b'{\n  "layout": %d,' % LAYOUT + body[1:] + b"\n"
+
+
+def encode_shown(shown: Shown) -> str:
+    """Return the sinks as JSON, readable by people."""
+    return _SHOWN.dump_json(shown, indent=2).decode() + "\n"
+
+
+def decode_shown(text: str, source: str) -> Shown:
+    """Read what `encode_shown` gave.
+
+    Raises:
+        CorruptStateError: it is no such JSON; the message names `source`.
+    """
+    try:
+        return _SHOWN.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "its JSON"
+        raise CorruptStateError(
+            f"{source} is damaged: {where}: {first['msg']}; it names the sinks that show the tree: "
+            "mend it, or take that key out and remove by hand what sinks show that the spec does "
+            "not name any more"
+        ) from error
 
 
 def decode_state(data: bytes, source: str) -> tuple[int, State | None]:

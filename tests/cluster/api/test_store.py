@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from statusfleet.api.tree import Sink
 from statusfleet.kube import ForbiddenError, Kind, KubeClient, NotLeaderError
 from statusfleet.kube.kinds import CONFIG_MAP, ROLE, ROLE_BINDING, SECRET
 from statusfleet.store import (
@@ -94,6 +95,23 @@ async def test_keys_are_made_once_and_under_their_names(store: KubernetesStore) 
         TREE: tree.data,
         CANARY: canary.data,
     }
+
+
+async def test_who_shows_the_tree_stands_beside_the_head_which_older_servers_read(
+    store: KubernetesStore,
+) -> None:
+    sink = Sink.model_validate({"zoneFile": {"configMap": "zone"}})
+    state = await store.read()
+    tree = TreeState(1, tree_of(records(2), 1), shown={sink.name: sink})
+    state = await store.write(replace(state, tree=tree))
+    found = await store._client.get(CONFIG_MAP, store.namespace, "eth-dev-state")
+    assert "zone" not in found["data"]["state.json"]
+    assert "zoneFile" in found["data"]["sinks.json"]
+    assert await again(store).read() == state
+    state = await store.write(replace(state, tree=replace(tree, shown={})))
+    assert await again(store).read() == state
+    found = await store._client.get(CONFIG_MAP, store.namespace, "eth-dev-state")
+    assert found["data"].keys() == {"state.json"}
 
 
 async def test_of_many_who_make_a_key_all_get_the_same(store: KubernetesStore) -> None:

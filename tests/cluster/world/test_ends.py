@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+from statusfleet.kube import KubeClient
 from statusfleet.kube.kinds import CONFIG_MAP, EVENT, SECRET, STATUS_FLEET
 from support.cluster import Cluster
-from support.operator_process import FleetUser, condition, eventually, has_reason, is_true
+from support.operator_process import (
+    FleetUser,
+    condition,
+    eventually,
+    has_reason,
+    is_true,
+    operator,
+)
 
 RELAYER = {"expose": {"type": "ClusterIP", "addressScope": "Private"}}
 QUIET: dict[str, Any] = {"canary": {"enabled": False}}
@@ -60,6 +70,56 @@ async def test_a_deleted_fleet_leaves_identities_and_tree_where_it_says_so(
     await user.until_gone()
     assert await zone(user) is not None
     assert await identities(user) == ["relayer-0", "tree"]
+
+
+async def test_a_sink_or_a_tree_that_is_taken_out_of_the_spec_shows_nothing_any_more(
+    cluster: Cluster,
+    definition: str,
+    client: KubeClient,
+    namespace: str,
+    image: str,
+    tmp_path: Path,
+) -> None:
+    user = FleetUser(client, namespace, "moving")
+    where = (tmp_path, cluster.kubeconfig, namespace, image)
+    spec = listed()
+    embedded = [{"embedded": {}}]
+
+    async def is_gone() -> bool:
+        return await zone(user) is None
+
+    async with operator(*where) as first:
+        await user.apply(**spec)
+        await user.until(is_true("TreePublished"), "published")
+        assert await zone(user) is not None
+        await user.apply(**{**spec, "tree": {**spec["tree"], "publish": embedded}})
+        await eventually(is_gone)
+        await user.apply(**spec)
+        await user.until(is_true("TreePublished"), "published again")
+        assert await zone(user) is not None
+        await first.end(signal.SIGKILL)
+    # Nobody sees this one.
+    await user.client.patch(STATUS_FLEET, namespace, user.name, {"spec": {"tree": None}})
+    async with operator(*where):
+        await eventually(is_gone)
+        status = await user.until(has_reason("TreePublished", "NotApplicable"), "without a tree")
+        assert "still published" not in condition(status, "TreePublished")["message"]
+
+
+async def test_a_sink_that_is_taken_out_keeps_the_tree_where_the_spec_says_so_and_that_is_told(
+    user: FleetUser,
+) -> None:
+    spec = listed(tree="Keep")
+    await user.apply(**spec)
+    await user.until(is_true("TreePublished"), "published")
+    await user.apply(**{**spec, "tree": {**spec["tree"], "publish": [{"embedded": {}}]}})
+
+    async def told() -> bool:
+        events = await user.client.list(EVENT, user.namespace)
+        return any(e["reason"] == "TreeLeft" and "zoneFile:zone" in e["message"] for e in events)
+
+    await eventually(told)
+    assert await zone(user) is not None
 
 
 async def test_names_stand_in_the_list_of_nodes_and_what_has_no_effect_is_told(

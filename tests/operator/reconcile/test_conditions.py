@@ -8,7 +8,13 @@ import pytest
 
 from statusfleet.api.status import ConditionType
 from statusfleet.plan import Observation, make_plan
-from statusfleet.reconcile.conditions import Finding, Reach, Situation, conditions
+from statusfleet.reconcile.conditions import (
+    Finding,
+    Reach,
+    Situation,
+    TreeState,
+    conditions,
+)
 from statusfleet.reconcile.reasons import Reason
 from support.fleet_observations import fleet, observe
 
@@ -67,3 +73,22 @@ def test_only_members_that_were_dialed_count_as_reached(
     found = reachable(seen, reach)
     assert (found.status, found.reason) == expected
     assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("tree", "reason"),
+    [(TreeState(published=True), Reason.PUBLISHED), (None, Reason.NOT_APPLICABLE)],
+    ids=["a tree", "no tree any more"],
+)
+def test_a_sink_that_does_not_let_go_of_the_tree_is_told_with_a_remedy(
+    tree: TreeState | None, reason: Reason
+) -> None:
+    seen = observation()
+    left = {"rfc2136:ns1.example.org:53": "it does not answer"}
+    situation = Situation(make_plan(FLEET, seen), seen, tree, leftovers=left)
+    found = next(f for f in conditions(situation) if f.type == ConditionType.TREE_PUBLISHED)
+    assert found.reason is reason
+    assert "rfc2136:ns1.example.org:53: the tree cannot be taken back (it does not answer)" in (
+        found.message
+    )
+    assert "spec.deletion.tree to Keep" in found.message

@@ -6,111 +6,29 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from statusfleet.plan import DesiredTree
 from statusfleet.publishers.sink import (
     LaggingError,
-    RootMovedError,
     SeenTree,
     SinkError,
-    Target,
 )
 from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store import FolderStore
-from statusfleet.tree.publication import AddEntries, RemoveEntries
 from statusnode.crypto.keys import PrivateKey
-from statusnode.records.enr import Record
-from statusnode.records.tree import SignedTree, Tree
-from support.records import DOMAIN, TREE_KEY, vector_node
+from statusnode.records.tree import SignedTree
+from support.fake_sinks import DESIRED, URL, FakeSink, records, signed
+from support.records import DOMAIN, TREE_KEY
 
 HOURS = 3600.0
-DESIRED = DesiredTree(
-    domain=DOMAIN,
-    candidates=(),
-    links=(),
-    root_ttl_seconds=60,
-    entries_ttl_seconds=3600,
-    soa_minimum_seconds=60,
-    name_servers=("localhost",),
-    mailbox="hostmaster.example.org",
-    sinks=("a", "b"),
-)
 
 
 class KilledError(Exception):
     """The operator ends at this moment."""
-
-
-@dataclass
-class FakeSink:
-    """A DNS in a dictionary; `refuses` says at which call it fails, and how."""
-
-    name: str
-    log: list[str]
-    texts: dict[str, str] = field(default_factory=dict)
-    refuses: dict[str, Exception] = field(default_factory=dict)
-    written: int = 0
-    seen_touched: bool = False
-
-    def _called(self, call: str) -> None:
-        if call in self.refuses:
-            raise self.refuses[call]
-        self.log.append(f"{self.name} {call}")
-
-    def _changed(self) -> None:
-        self.written += 1
-        root = self.texts.get(DOMAIN)
-        if root is not None and self.name != "foreign":
-            # At no moment is there a root of which anything is missing.
-            SignedTree.parse(URL, self.texts)
-
-    def touched(self) -> bool:
-        return self.seen_touched
-
-    async def root(self, domain: str) -> str | None:
-        self._called("root")
-        return self.texts.get(domain)
-
-    async def prepare(self, target: Target) -> None:
-        self._called("prepare")
-        for step in target.steps(self.texts):
-            if isinstance(step, AddEntries):
-                self.texts.update(step.records)
-                self._changed()
-
-    async def move(self, target: Target, old: str | None) -> None:
-        self._called("move")
-        if self.texts.get(DOMAIN) not in (old, target.root):
-            raise RootMovedError("another writer has moved the root")
-        if self.texts.get(DOMAIN) != target.root:
-            self.texts[DOMAIN] = target.root
-            self._changed()
-
-    async def tidy(self, target: Target) -> None:
-        self._called("tidy")
-        for step in target.steps(self.texts):
-            if isinstance(step, RemoveEntries):
-                for name in step.names:
-                    del self.texts[name]
-                self._changed()
-
-    async def read_back(self, url: str) -> tuple[SeenTree, ...]:
-        self._called("read_back")
-        tree = SignedTree.parse(url, self.texts)
-        return (SeenTree(tree.seq, tree.tree.nodes, (), self.name),)
-
-    async def withdraw(self, target: Target) -> None:
-        self._called("withdraw")
-        for name in (DOMAIN, *target.owned):
-            self.texts.pop(name, None)
-
-    async def close(self) -> None:
-        self._called("close")
 
 
 class Scene:
@@ -129,17 +47,6 @@ class Scene:
     async def publish(self, nodes: range, key: PrivateKey = TREE_KEY) -> TreeState:
         await self.keeper.recall()
         return await self.keeper.publish(DESIRED, records(nodes), key)
-
-
-def records(nodes: range) -> list[Record]:
-    return [vector_node(number) for number in nodes]
-
-
-def signed(nodes: range, seq: int, key: PrivateKey = TREE_KEY) -> SignedTree:
-    return Tree.build(records(nodes)).sign(key, DOMAIN, seq)
-
-
-URL = signed(range(1), 1).url
 
 
 def progress(state: TreeState) -> dict[str, tuple[str, int]]:
@@ -176,7 +83,7 @@ async def test_what_is_asked_of_sinks_is_asked_beside_the_turns_of_others(scene:
 
     scene.keeper = TreeKeeper(scene.store, (scene.a, scene.b), lambda: scene.time, waiting=waiting)
     await scene.publish(range(3))
-    await scene.keeper.unpublish(DESIRED)
+    await scene.keeper.unpublish()
     depth = 0
     for line in scene.log:
         depth += {"begin": 1, "end": -1}.get(line, 0)
@@ -255,7 +162,7 @@ async def test_a_tree_of_another_key_is_refused_and_never_overwritten(scene: Sce
     assert scene.b.texts == foreign.records()
     assert scene.keeper.behind
     # There is nothing of ours to be taken away, so nobody has to wait for it.
-    states = {state.name: state.progress for state in await scene.keeper.unpublish(DESIRED)}
+    states = {state.name: state.progress for state in await scene.keeper.unpublish()}
     assert states == {"a": "Pending", "foreign": "Pending"}
     assert scene.b.texts == foreign.records()
 
@@ -326,10 +233,10 @@ async def test_a_sink_that_is_added_gets_the_tree_and_one_that_stays_is_not_aske
 async def test_unpublishing_empties_every_sink_and_names_the_one_that_fails(scene: Scene) -> None:
     await scene.publish(range(3))
     scene.b.refuses["withdraw"] = SinkError("it does not answer")
-    states = {state.name: state.progress for state in await scene.keeper.unpublish(DESIRED)}
+    states = {state.name: state.progress for state in await scene.keeper.unpublish()}
     assert states == {"a": "Pending", "b": "Failed"}
     del scene.b.refuses["withdraw"]
-    states = {state.name: state.progress for state in await scene.keeper.unpublish(DESIRED)}
+    states = {state.name: state.progress for state in await scene.keeper.unpublish()}
     assert set(states.values()) == {"Pending"}
     assert scene.a.texts == scene.b.texts == {}
 
@@ -358,7 +265,7 @@ async def test_an_operator_that_is_killed_at_any_step_goes_on_where_it_was(
 async def test_a_sink_that_never_answers_a_reader_is_given_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("statusfleet.reconcile.publishing._READ_BACK_SECONDS", 0.01)
+    monkeypatch.setattr("statusfleet.reconcile.place._READ_BACK_SECONDS", 0.01)
 
     async def silence(url: str) -> tuple[SeenTree, ...]:
         await asyncio.Event().wait()

@@ -101,3 +101,15 @@ def test_a_status_that_somebody_spoiled_is_no_obstacle() -> None:
     finding = Finding(ConditionType.READY, "False", Reason.INVALID_SPEC, "spec: is required")
     status = troubled_status([finding], 1, spoiled, NOW, phase="Degraded")
     assert [one["reason"] for one in status["conditions"]] == ["InvalidSpec"]
+
+
+async def test_a_sink_that_does_not_let_go_of_the_tree_has_a_row_of_its_own(stage: Stage) -> None:
+    fleet = manifest()
+    report = replace(await stage.grown(fleet), leftovers={"zoneFile:old": "it is not ours"})
+    status = fleet_status(fleet, report, {}, NOW)
+    FleetStatus.model_validate(status)
+    embedded, old = status["tree"]["sinks"]
+    assert (embedded["name"], embedded["state"]) == ("embedded", "Published")
+    assert (old["name"], old["state"]) == ("zoneFile:old", "Failed")
+    assert "it is not ours" in old["message"]
+    assert "spec.deletion.tree to Keep" in old["message"]

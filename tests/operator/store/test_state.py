@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from statusfleet.api.tree import Embedded, Sink
 from statusfleet.store import (
     ConflictError,
     CorruptStateError,
@@ -15,7 +16,15 @@ from statusfleet.store import (
     State,
     TreeState,
 )
-from statusfleet.store.state import LAYOUT, decode_state, encode_state, successor
+from statusfleet.store.bundle import merged
+from statusfleet.store.state import (
+    LAYOUT,
+    decode_shown,
+    decode_state,
+    encode_shown,
+    encode_state,
+    successor,
+)
 from statusfleet.tree.publication import Publication
 from statusnode.records.enr import Record
 from statusnode.records.tree import Tree
@@ -31,6 +40,15 @@ def published(seq: int, *ports: int) -> Publication:
     return Publication(Tree.build(nodes, []).sign(key_of("tree"), "nodes.example.org", seq))
 
 
+UPDATES = Sink.model_validate(
+    {
+        "rfc2136": {
+            "server": "ns1.example.org:53",
+            "zone": "example.org",
+            "tsig": {"secretKeyRef": {"name": "tsig", "key": "secret"}, "algorithm": "hmac-sha512"},
+        }
+    }
+)
 FULL = State(
     fleet="eth-dev",
     revision=7,
@@ -38,6 +56,7 @@ FULL = State(
         5,
         published(4, 1, 2).replaced_by(published(5, 1, 3).tree, now=1e9, root_ttl_seconds=5),
         {"1-2": 1e9},
+        {UPDATES.name: UPDATES, "embedded": Sink(embedded=Embedded())},
     ),
     records={"relayer-0": record(3)},
     ports={"relayer-0/p2p": 30303},
@@ -146,3 +165,23 @@ def test_a_damaged_record_is_named() -> None:
     with pytest.raises(CorruptStateError, match="the record of relayer-0 is damaged"):
         State(records={"relayer-0": "enr:"}).record("relayer-0")
     assert State().record("relayer-0") is None
+
+
+def test_a_state_of_before_sinks_were_remembered_is_read() -> None:
+    text = encode_state(replace(FULL, tree=replace(FULL.tree, shown={})))
+    assert b"shown" not in text
+    _, state = decode_state(text, "state.json")
+    assert state is not None
+    assert state.tree.shown == {}
+
+
+def test_sinks_are_read_back_as_they_were_written() -> None:
+    text = encode_shown(FULL.tree.shown)
+    assert decode_shown(text, "") == FULL.tree.shown
+    with pytest.raises(CorruptStateError, match="ConfigMap eth-dev-state is damaged: its JSON"):
+        decode_shown("{", "ConfigMap eth-dev-state")
+
+
+def test_what_was_published_elsewhere_is_not_taken_for_ours() -> None:
+    brought = replace(FULL, tree=replace(FULL.tree, seq=9))
+    assert merged(State(fleet="eth-dev"), brought).tree == replace(brought.tree, shown={})

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Any
-
 from pydantic import SecretStr
 
 from statusfleet.api.fleet import StatusFleet
@@ -13,6 +9,7 @@ from statusfleet.api.secrets import SecretId, secret_uses
 from statusfleet.api.spec import FleetSpec
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.kinds import SECRET
+from statusfleet.kube.secrets import secret_text
 from statusfleet.plan import MemberId
 from statusfleet.store import Store
 from statusfleet.worlds.errors import WorldError
@@ -43,9 +40,8 @@ class Credentials:
         found: Values = {}
         for name in sorted({name for name, _ in uses}):
             secret = await self._client.find(SECRET, self._namespace, name)
-            data = (secret or {}).get("data") or {}
             for other, key in uses:
-                text = _text(data.get(key)) if other == name else None
+                text = secret_text(secret, key) if other == name else None
                 if text is not None:
                     found[name, key] = SecretStr(text)
         return found
@@ -79,11 +75,3 @@ class Credentials:
             raise WorldError(
                 f"key {reference.key} of Secret {reference.name} is no node key: {error}"
             ) from None
-
-
-def _text(value: Any) -> str | None:  # noqa: ANN401 - whatever stands in a Secret
-    """Return a Secret's value as text, None for one that is none."""
-    try:
-        return base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, TypeError, ValueError):
-        return None
