@@ -15,6 +15,7 @@ from statusfleet.plan import Observation, Plan
 from statusfleet.plan.rollout import RolloutStep
 from statusfleet.publishers.sink import Progress
 from statusfleet.reconcile.reasons import Reason
+from statusfleet.reconcile.stalling import Stalled
 
 MOST_NAMED: Final = 5
 
@@ -73,6 +74,7 @@ class Situation:
     paused: bool = False
     invalid_edit: str = ""
     rollout: RolloutStep = field(default_factory=RolloutStep)
+    stalled: Stalled = field(default_factory=Stalled)
     reach: Reach | None = None
     leftovers: Mapping[str, str] = field(default_factory=dict)
 
@@ -246,6 +248,7 @@ def _canary(situation: Situation) -> Finding:
 def _progressing(situation: Situation) -> Finding:
     kind, step = ConditionType.PROGRESSING, situation.rollout
     broken = {n: text for n, text in (step.held or {}).items() if _is_broken(situation, n)}
+    broken |= situation.stalled.renewed
     if broken:
         text = f"it goes on when this is mended, or with another change: {name_some(broken)}"
         return Finding(kind, "False", Reason.ROLLOUT_STOPPED, text)
@@ -254,9 +257,13 @@ def _progressing(situation: Situation) -> Finding:
     if situation.leaving:
         text = f"waiting until readers have forgotten {', '.join(sorted(situation.leaving))}"
         return Finding(kind, "True", Reason.LEAVING, text)
-    if situation.unready:
-        text = f"starting {', '.join(sorted(situation.unready)[:MOST_NAMED])}"
+    stalled = situation.stalled.others
+    if starting := sorted(situation.unready.keys() - stalled.keys()):
+        text = f"starting {', '.join(starting[:MOST_NAMED])}"
         return Finding(kind, "True", Reason.STARTING, text)
+    if stalled:
+        text = f"not getting any further: {name_some(stalled)}"
+        return Finding(kind, "False", Reason.MEMBERS_NOT_READY, text)
     return Finding(kind, "False", Reason.STEADY)
 
 

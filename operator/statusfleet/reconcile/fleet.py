@@ -21,6 +21,7 @@ from statusfleet.reconcile.probing import canary_wish, may_start
 from statusfleet.reconcile.publishing import TreeKeeper, listed
 from statusfleet.reconcile.reachable import DialBack
 from statusfleet.reconcile.settling import Settling
+from statusfleet.reconcile.stalling import Stalling
 from statusfleet.store import Store, StoreError
 from statusfleet.tree.membership import Candidate, Membership, choose_members
 from statusfleet.worlds.protocol import World
@@ -92,6 +93,7 @@ class Reconciler:
         self._unproved: dict[str, float] = {}  # since when an address waits for its proof
         self._departures = Departures()
         self._settling = Settling()
+        self._stalling = Stalling()
         self._records: dict[str, Record | None] = {}
         self._probing = False
 
@@ -115,15 +117,17 @@ class Reconciler:
         tree, times, left = await self._publish(fleet, plan, observation)
         leaving = await self._prune(plan)
         await self._probe(fleet, plan, observation)
+        stalled = self._stalling.update(plan, observation, restarted, self._now())
         seen = replace(
             seen,
             tree=tree,
             leaving=frozenset(leaving),
             rollout=rollout,
+            stalled=stalled,
             reach=self._reach(),
             leftovers=self._trees.leftovers,
         )
-        times = (*times, *leaving.values(), rollout.next_look)
+        times = (*times, *leaving.values(), rollout.next_look, stalled.next_look)
         return replace(self._report(seen, times, leaving, restarted), left=left)
 
     def _report(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from statusfleet.kube.kinds import EVENT, POD
-from support.operator_process import FleetUser, eventually, is_true
+from support.operator_process import FleetUser, condition, eventually, has_reason, is_true
 
 RELAYER = {"replicas": 2, "expose": {"type": "NodePort", "addressScope": "Private"}}
+NOWHERE = {"repository": "statusfleet.test/nothing", "tag": "1", "pullPolicy": "Never"}
 QUIET = {
     "canary": {"enabled": False},
     "rollout": {"soak": "0s"},
@@ -48,3 +49,33 @@ async def test_members_that_are_started_anew_stay_in_the_tree_and_are_told_of_on
         if event["reason"] == "Restarting" and event["involvedObject"]["name"] == user.name
     ]
     assert sorted(told) == ["relayer-0", "relayer-1"]
+
+
+async def test_a_change_that_breaks_the_only_member_is_told_and_undone(
+    user: FleetUser, image: str
+) -> None:
+    roles, quiet = {"relayer": {**RELAYER, "replicas": 1}}, {"canary": {"enabled": False}}
+    await user.apply(roles=roles, **quiet)
+    await user.until(is_true("Ready"), "ready")
+    await user.apply(roles=roles, image=NOWHERE, **quiet)
+    status = await user.until(has_reason("Progressing", "RolloutStopped"), "stopped")
+    assert condition(status, "Progressing")["status"] == "False"
+    assert "relayer-0: ErrImageNeverPull" in condition(status, "Progressing")["message"]
+    repository, _, tag = image.rpartition(":")
+    own = {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"}
+    await user.apply(roles=roles, image=own, **quiet)
+    await user.until(
+        lambda status: is_true("Ready")(status) and has_reason("Progressing", "Steady")(status),
+        "mended",
+    )
+
+
+async def test_a_fleet_that_cannot_start_is_said_to_make_no_progress(user: FleetUser) -> None:
+    roles = {"relayer": {**RELAYER, "replicas": 1}}
+    await user.apply(roles=roles, image=NOWHERE, canary={"enabled": False})
+    await user.until(has_reason("Progressing", "Starting"), "starting")
+    user.patience_seconds = 180.0
+    status = await user.until(has_reason("Progressing", "MembersNotReady"), "stalled")
+    assert condition(status, "Progressing")["status"] == "False"
+    assert "relayer-0: ErrImageNeverPull" in condition(status, "Progressing")["message"]
+    assert status["phase"] == "Degraded"

@@ -227,7 +227,7 @@ GOOD = [
 BAD = [
     condition("Ready", "False", "MembersNotReady", "relayer-7: is pulling its image " + "x" * 300),
     condition("CanaryPassing", "False", "Failed", "receiving from relayer-1: not in time (10 s)"),
-    condition("Progressing", "True", "RolloutStopped", "relayer-7 does not become ready"),
+    condition("Progressing", "False", "RolloutStopped", "relayer-7 does not become ready"),
 ]
 
 

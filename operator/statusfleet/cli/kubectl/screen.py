@@ -123,6 +123,8 @@ def _roles_in_a_line(status: FleetStatus) -> Iterator[str]:
 def _is_fine(condition: Condition) -> bool:
     if condition.reason in (Reason.NOT_APPLICABLE, Reason.DISABLED):
         return True
+    if condition.reason == Reason.ROLLOUT_STOPPED:
+        return False
     return condition.status == ("False" if condition.type in _BETTER_FALSE else "True")
 
 
