@@ -7,6 +7,7 @@ is served is asked of callables at each request; nothing is kept here.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,7 @@ from aiohttp import web
 from statusnode.metrics.text import CONTENT_TYPE, Family, page
 
 _SHUTDOWN_SECONDS: Final = 0.5
+_BIND_ATTEMPTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,35 @@ class MetricsServer:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, self._host, self._port)
-            await site.start()
+            self._port = await self._listen(runner)
         except OSError:
             await runner.cleanup()
             raise
         self._runner = runner
-        self._port = runner.addresses[0][1]
+
+    async def _listen(self, runner: web.AppRunner) -> int:
+        """Listen on one port of every address, and return it.
+
+        The system chooses a free port for each family of addresses by itself: the first of them is
+        then tried for all.
+        """
+        port = self._port
+        for _ in range(_BIND_ATTEMPTS):
+            site = web.TCPSite(runner, self._host, port)
+            try:
+                await site.start()
+            except OSError:
+                await site.stop()
+                if port == self._port:
+                    raise
+                port = self._port  # what is free for one family is another program's elsewhere
+                continue
+            bound, *others = (address[1] for address in runner.addresses)
+            if all(other == bound for other in others):
+                return int(bound)
+            await site.stop()
+            port = bound
+        raise OSError(errno.EADDRINUSE, "no port is free on every address")
 
     async def stop(self) -> None:
         """Close; requests under way get a second at most."""

@@ -56,6 +56,16 @@ async def test_anything_else_is_not_there() -> None:
         assert (await get(f"{url}/debug"))[0] == 404
 
 
+async def test_one_port_is_chosen_for_the_addresses_of_both_families() -> None:
+    server = MetricsServer("", 0, Sources(list, lambda: True, list))
+    await server.start()
+    try:
+        for host in ("127.0.0.1", "[::1]"):
+            assert (await get(f"http://{host}:{server.port}/health"))[0] == 200
+    finally:
+        await server.stop()
+
+
 async def test_a_port_in_use_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         sources = Sources(list, lambda: True, list)
