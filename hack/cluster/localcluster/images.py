@@ -115,6 +115,8 @@ def _lent() -> list[str]:
 
 
 def _forget_old_builds() -> None:
+    # What a build that was killed has left would hold on to its steps.
+    run(*_BUILDAH, "rm", "--all")
     if len(run(*_BUILDAH, "images", "--all", "--quiet").split()) > _MAX_STEPS:
         run(*_BUILDAH, "rmi", "--prune")
 
