@@ -122,6 +122,37 @@ async def test_a_sink_that_is_taken_out_keeps_the_tree_where_the_spec_says_so_an
     assert await zone(user) is not None
 
 
+async def test_a_sink_that_does_not_let_go_is_told_and_a_deleted_fleet_waits_for_it(
+    user: FleetUser,
+) -> None:
+    spec = listed(drain=False)
+    await user.apply(**spec)
+    await user.until(is_true("TreePublished"), "published")
+
+    async def give(fleet: str) -> None:
+        label = {"metadata": {"labels": {"statusfleet.io/fleet": fleet}}}
+        await user.client.patch(CONFIG_MAP, user.namespace, "zone", label)
+
+    await give("another")
+    await user.apply(**{**spec, "tree": {**spec["tree"], "publish": [{"embedded": {}}]}})
+    status = await user.until(
+        lambda status: "zoneFile:zone" in condition(status, "TreePublished").get("message", ""),
+        "told of",
+    )
+    assert condition(status, "TreePublished")["status"] == "True"
+    rows = {row["name"]: row for row in status["tree"]["sinks"]}
+    assert (rows["embedded"]["state"], rows["zoneFile:zone"]["state"]) == ("Published", "Failed")
+    assert "set spec.deletion.tree to Keep" in rows["zoneFile:zone"]["message"]
+    await user.client.patch(STATUS_FLEET, user.namespace, user.name, {"spec": {"tree": None}})
+    await user.until(has_reason("TreePublished", "NotApplicable"), "without a tree")
+    await user.delete()
+    status = await user.until(has_reason("Progressing", "Deleting"), "being deleted")
+    assert "zoneFile:zone" in condition(status, "Progressing")["message"]
+    await give(user.name)
+    await user.until_gone()
+    assert await zone(user) is None
+
+
 async def test_names_stand_in_the_list_of_nodes_and_what_has_no_effect_is_told(
     user: FleetUser, cluster: Cluster
 ) -> None:

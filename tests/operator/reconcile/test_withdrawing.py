@@ -13,7 +13,7 @@ from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.publishers.sink import Sink, SinkError
 from statusfleet.reconcile.conditions import SinkState, TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
-from statusfleet.store import FolderStore
+from statusfleet.store import FolderStore, State
 from statusnode.records.tree import SignedTree
 from support.fake_sinks import DESIRED, URL, FakeSink, records, signed
 from support.records import DOMAIN, TREE_KEY
@@ -23,6 +23,10 @@ NOTHING = (frozenset(), frozenset())
 
 def spec(name: str) -> SinkSpec:
     return SinkSpec.model_validate({"zoneFile": {"configMap": name}})
+
+
+class KilledError(Exception):
+    """The operator ends at this moment."""
 
 
 class Scene:
@@ -83,6 +87,33 @@ async def test_what_is_taken_out_of_the_spec_is_withdrawn_and_forgotten(
     assert (await scene.publish("a")).propagated
     assert await scene.keeper.let_go(keep=False) == NOTHING
     assert (await scene.store.read()).revision == revision
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+async def test_an_operator_that_is_killed_while_it_withdraws_does_it_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    await scene.publish("ab")
+    await scene.publish("a", range(4))
+
+    async def killed(state: State) -> State:
+        raise KilledError
+
+    if done:  # and nobody has written that down
+        monkeypatch.setattr(scene.store, "write", killed)
+    else:
+        scene.dns["b"].refuses["withdraw"] = KilledError()
+    with pytest.raises((KilledError, BaseExceptionGroup)):
+        await scene.keeper.let_go(keep=False)
+    assert (scene.dns["b"].texts == {}) is done
+    assert await scene.shown() == {"a", "b"}
+    monkeypatch.undo()
+    scene.dns["b"].refuses.clear()
+    scene.restart()
+    assert (await scene.publish("a", range(4))).propagated
+    await scene.keeper.let_go(keep=False)
+    assert scene.dns["b"].texts == {}
+    assert await scene.shown() == {"a"}
 
 
 async def test_a_tree_that_the_spec_names_no_more_is_withdrawn_everywhere_and_may_come_back(
