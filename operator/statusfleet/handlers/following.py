@@ -16,12 +16,10 @@ from typing import Final, NoReturn, Protocol
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import AnswerError, ConflictError
 from statusfleet.kube.kinds import JsonDict, Kind
+from statusfleet.kube.reading import SILENCE_SECONDS
 from statusfleet.kube.requests import named
 
 _PAGE: Final = 100
-_SILENCE_SECONDS: Final = 100.0
-"""More than the server takes for a word even if nothing happens (a minute), and little enough that
-another connection brings one before the operator counts as sick."""
 _FIRST_RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 30.0
 _SHORT_SECONDS: Final = 5.0
@@ -144,7 +142,7 @@ class Following:
             since=self._since,
             labels=self._label,
             metadata_only=self._metadata_only,
-            silence_seconds=_SILENCE_SECONDS,
+            silence_seconds=SILENCE_SECONDS,
         ):
             self._hear()
             kind, body = event["type"], event["object"] | named(self._kind)

@@ -22,6 +22,9 @@ from statusfleet.kube.transport import Transport
 _PAGE: Final = 500
 _WATCH_SECONDS: Final = 290
 _WATCH_GRACE_SECONDS: Final = 30.0
+SILENCE_SECONDS: Final = 100.0
+"""For how long a watch with bookmarks may say nothing before its connection counts as dead: more
+than the server takes for a word (a minute), and not so much that another comes too late."""
 
 
 class KubeReader:
@@ -167,10 +170,13 @@ class KubeReader:
             items = answer.get("items") or []
             yield items[0] | named(kind) if items else None
             since = str(answer["metadata"]["resourceVersion"])
-            async for event in self.events(kind, namespace, since=since, fields=fields):
+            async for event in self.events(
+                kind, namespace, since=since, fields=fields, silence_seconds=SILENCE_SECONDS
+            ):
                 if event["type"] == "ERROR":
                     break  # The server has forgotten that moment: begin anew.
-                yield None if event["type"] == "DELETED" else event["object"]
+                if event["type"] != "BOOKMARK":
+                    yield None if event["type"] == "DELETED" else event["object"]
 
     async def events(
         self,

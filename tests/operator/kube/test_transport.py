@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -206,3 +207,27 @@ async def test_a_log_that_breaks_off_may_pass_by_itself() -> None:
         assert await anext(log) == "one"
         with pytest.raises(TransientError, match="read the log of n/a"):
             await anext(log)
+
+
+async def test_who_follows_an_object_hears_nothing_of_bookmarks() -> None:
+    events = [
+        {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "2"}}},
+        {"type": "MODIFIED", "object": {"metadata": {"resourceVersion": "3"}}},
+        {"type": "DELETED", "object": {"metadata": {"resourceVersion": "4"}}},
+    ]
+    asked: dict[str, str] = {}
+
+    async def server(request: web.Request) -> web.Response:
+        if "watch" not in request.query:
+            item = {"metadata": {"resourceVersion": "1"}}
+            return web.json_response({"metadata": item["metadata"], "items": [item]})
+        asked.update(request.query)
+        return web.Response(text="".join(f"{json.dumps(event)}\n" for event in events))
+
+    async with client_of(server) as client:
+        states = client.follow(CONFIG_MAP, "n", "a")
+        found = [await anext(states) for _ in range(3)]
+        await states.aclose()
+    assert asked["allowWatchBookmarks"] == "true"
+    versions = [state and state["metadata"]["resourceVersion"] for state in found]
+    assert versions == ["1", "3", None]
