@@ -149,6 +149,7 @@ class _Nodes:
 
     def complete(self) -> None:
         self._forget(self._missing)
+        self._missing = set()
         self.listed = True
         self._tell()
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from statusfleet.api.spec import Canary
+from statusfleet.handlers.mirror import FleetId
 from statusfleet.plan.types import CanaryVerdict
 from statusnode.metrics.text import Family, Labels, Sample, counters_by, gauge, histogram
 
 Outcome = Literal["done", "retry", "blocked", "invalid", "crashed"]
-FleetId = tuple[str, str]
 _BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _COUNTS: Final = ("desired", "ready", "published")
 

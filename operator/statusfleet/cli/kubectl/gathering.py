@@ -148,11 +148,9 @@ class Gathering:
         told = [_told(item) for item in sorted(found.values(), key=_name)]
         return Redactor(values, suspicious=not whole), told
 
-    async def _list(
-        self, kind: Kind, namespace: str, labels: Mapping[str, str], fields: str = ""
-    ) -> list[JsonDict]:
+    async def _list(self, kind: Kind, namespace: str, labels: Mapping[str, str]) -> list[JsonDict]:
         try:
-            return await self.remote.client.list(kind, namespace, labels=labels, fields=fields)
+            return await self.remote.client.list(kind, namespace, labels=labels)
         except AnswerError as error:
             if kind not in _OPTIONAL or not isinstance(error, NotFoundError):
                 self.notes.append(f"{kind.plural}: {error.message}")
