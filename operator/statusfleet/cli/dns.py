@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
@@ -21,6 +22,10 @@ def dns(
     fleet: Annotated[str, typer.Option(help="Name of the fleet.")],
     namespace: Annotated[str, typer.Option(help="Namespace of the fleet.")],
     listen: Annotated[str, typer.Option(help="IP address to listen on.")] = "127.0.0.1",
+    also: Annotated[
+        str,
+        typer.Option(envvar="POD_IPS", help="Further IP addresses of DNS, separated by commas."),
+    ] = "",
     port: Annotated[int, typer.Option(help="Port of DNS, UDP and TCP.")] = 5353,
     health_port: Annotated[int, typer.Option(help="Port of /health, /ready, /metrics.")] = 8081,
 ) -> None:
@@ -30,13 +35,16 @@ def dns(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        asyncio.run(_serve(fleet, namespace, listen, port, health_port))
+        others = [address for address in also.split(",") if address not in ("", listen)]
+        asyncio.run(_serve(fleet, namespace, [listen, *others], port, health_port))
     except (KubeConfigError, DnsServerError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
 
 
-async def _serve(fleet: str, namespace: str, listen: str, port: int, health_port: int) -> None:
+async def _serve(
+    fleet: str, namespace: str, listen: Sequence[str], port: int, health_port: int
+) -> None:
     from statusfleet.kube import KubeClient
     from statusfleet.publishers.dns_follower import DnsFollower
     from statusfleet.publishers.embedded import EmbeddedDnsServer
@@ -64,8 +72,8 @@ async def _serve(fleet: str, namespace: str, listen: str, port: int, health_port
             text = "Queries by what became of them."
             return [counters_by("statusfleet_dns_queries_total", text, "verdict", verdicts)]
 
-        health = MetricsServer(listen, health_port, Sources(families, lambda: True, missing))
-        await server.start(listen, port)
+        health = MetricsServer(listen[0], health_port, Sources(families, lambda: True, missing))
+        await server.start(listen[0], port, also=listen[1:])
         try:
             await health.start()
             async with asyncio.TaskGroup() as group:

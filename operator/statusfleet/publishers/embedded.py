@@ -14,7 +14,7 @@ import asyncio
 import errno
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -63,14 +63,14 @@ class EmbeddedDnsServer:
         self._limits = limits or Limits()
         self._zone = Zone(settings, serial=0, texts={})
         self._index = ZoneIndex(self._zone)
-        self._udp: asyncio.DatagramTransport | None = None
-        self._tcp: asyncio.Server | None = None
+        self._udp: list[asyncio.DatagramTransport] = []
+        self._tcp: list[asyncio.Server] = []
         self._connections: set[_TcpConnection] = set()
         self._address: tuple[str, int] | None = None
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port, the same for UDP and TCP.
+        """The first address and the port, which is the same for UDP and TCP of all addresses.
 
         Raises:
             RuntimeError: the server was not started.
@@ -92,8 +92,8 @@ class EmbeddedDnsServer:
         if self._index.sure:
             self._index = ZoneIndex(self._zone, sure=False)
 
-    async def start(self, host: str, port: int = 0) -> None:
-        """Listen on an IP address; port 0 lets the system choose one that is free for both.
+    async def start(self, host: str, port: int = 0, *, also: Iterable[str] = ()) -> None:
+        """Listen on an IP address, and on others; port 0 lets the system choose a free one.
 
         Raises:
             DnsServerError: the address cannot be used.
@@ -102,15 +102,16 @@ class EmbeddedDnsServer:
             raise RuntimeError("the DNS server was started already")
         for _ in range(_BIND_ATTEMPTS):
             try:
-                await self._listen(host, port)
+                await self._listen((host, *also), port)
             except OSError as error:
                 await self.stop()
                 if port == 0 and error.errno == errno.EADDRINUSE:
-                    continue  # the TCP port that the system chose is another program's UDP port
+                    continue  # what the system chose is another program's by UDP, or elsewhere
                 number = error.errno or 0  # negative for names that are no address
                 reason = os.strerror(number) if number > 0 else str(error)
                 raise DnsServerError(
-                    f"the DNS server cannot listen on {host}, port {port}: {reason}"
+                    f"the DNS server cannot listen on {', '.join((host, *also))}, port {port}: "
+                    f"{reason}"
                 ) from error
             return
         raise DnsServerError(f"no port of {host} is free for both UDP and TCP")
@@ -118,27 +119,30 @@ class EmbeddedDnsServer:
     async def stop(self) -> None:
         """Close every socket; afterwards the server may be started again."""
         self._address = None
-        if self._udp is not None:
-            self._udp.abort()
-            self._udp = None
-        if self._tcp is not None:
-            self._tcp.close()
-            for connection in tuple(self._connections):
-                connection.abort()
-            await self._tcp.wait_closed()
-            self._tcp = None
+        for endpoint in self._udp:
+            endpoint.abort()
+        for listener in self._tcp:
+            listener.close()
+        for connection in tuple(self._connections):
+            connection.abort()
+        for listener in self._tcp:
+            await listener.wait_closed()
+        self._udp, self._tcp = [], []
         # Transports close their sockets in the loop's next round.
         await asyncio.sleep(0)
 
-    async def _listen(self, host: str, port: int) -> None:
+    async def _listen(self, hosts: Iterable[str], port: int) -> None:
         loop = asyncio.get_running_loop()
-        self._tcp = await loop.create_server(self._new_connection, host, port)
-        bound_host, bound_port = self._tcp.sockets[0].getsockname()[:2]
-        self._udp, _ = await loop.create_datagram_endpoint(
-            lambda: _UdpEndpoint(self._answer_datagram, self._limits),
-            local_addr=(bound_host, bound_port),
-        )
-        self._address = (bound_host, bound_port)
+        for host in hosts:
+            listener = await loop.create_server(self._new_connection, host, port)
+            self._tcp.append(listener)
+            bound_host, port = listener.sockets[0].getsockname()[:2]
+            endpoint, _ = await loop.create_datagram_endpoint(
+                lambda: _UdpEndpoint(self._answer_datagram, self._limits),
+                local_addr=(bound_host, port),
+            )
+            self._udp.append(endpoint)
+            self._address = self._address or (bound_host, port)
 
     def _new_connection(self) -> _TcpConnection:
         return _TcpConnection(self._answer_message, self._connections, self._limits)

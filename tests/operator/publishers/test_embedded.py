@@ -58,6 +58,21 @@ def text(response: dns.message.Message) -> str:
     return b"".join(response.answer[0][0].strings).decode()
 
 
+async def test_one_port_is_served_on_addresses_of_both_families() -> None:
+    server = EmbeddedDnsServer(SETTINGS)
+    server.publish(Zone.of(SIGNED, SETTINGS))
+    await server.start("127.0.0.1", also=["::1"])
+    _, port = server.address
+    for host in ("127.0.0.1", "::1"):
+        for ask in (dns.asyncquery.udp, dns.asyncquery.tcp):
+            answer = await ask(query(), host, port=port, timeout=PATIENCE)
+            assert text(answer) == str(SIGNED.root)
+    await server.stop()
+    for host in ("127.0.0.1", "::1"):
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(host, port)
+
+
 async def read_message(reader: asyncio.StreamReader) -> dns.message.Message:
     async with asyncio.timeout(PATIENCE):
         size = struct.unpack("!H", await reader.readexactly(2))[0]

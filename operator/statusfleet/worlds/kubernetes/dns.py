@@ -125,7 +125,12 @@ def _service(owner: Owner, wish: DNSService) -> JsonDict:
         {"name": f"dns-{p.lower()}", "protocol": p, "port": 53, "targetPort": _PORT}
         for p in _PROTOCOLS
     ]
-    spec: JsonDict = {"type": wish.type, "selector": _selector(owner), "ports": ports}
+    spec: JsonDict = {
+        "type": wish.type,
+        "ipFamilyPolicy": "PreferDualStack",
+        "selector": _selector(owner),
+        "ports": ports,
+    }
     if wish.type == "LoadBalancer":
         # A balancer asks which nodes have a server. So clients keep their addresses, by which
         # answers over UDP are limited.
@@ -181,7 +186,10 @@ def _container(owner: Owner, image: Image, own_image: str) -> JsonDict:
             *("--namespace", owner.namespace, "--fleet", owner.name),
             *("--listen", "$(POD_IP)", "--port", str(_PORT), "--health-port", str(_HEALTH_PORT)),
         ],
-        "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+        "env": [
+            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+            for name, path in (("POD_IP", "status.podIP"), ("POD_IPS", "status.podIPs"))
+        ],
         "ports": [
             *(
                 {"name": f"dns-{p.lower()}", "protocol": p, "containerPort": _PORT}
