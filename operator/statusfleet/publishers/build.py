@@ -131,12 +131,9 @@ def build_sinks(
 
 
 async def _places(server: str) -> set[tuple[str, int]]:
-    """Return the addresses of a server, none while it cannot be looked up."""
+    """Return the addresses of a server; raises SinkError while it cannot be looked up."""
     host, _, port = server.rpartition(":")
-    try:
-        found = await addresses(host.strip("[]"), int(port))
-    except SinkError:
-        return set()
+    found = await addresses(host.strip("[]"), int(port))
     return {(place.address, place.port) for place in found}
 
 

@@ -11,8 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from statusfleet.api.tree import Sink as SinkSpec
+from statusfleet.publishers import build
+from statusfleet.publishers.authorities import Server, addresses
 from statusfleet.publishers.build import SinkBuilder
 from statusfleet.publishers.objects import Owner
+from statusfleet.publishers.sink import SinkError
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store import FolderStore
 from statusnode.discovery.dns import TreeReader
@@ -157,4 +160,26 @@ async def test_a_server_that_gets_another_name_keeps_its_tree(
     await fleet.use()  # and goes with the tree
     await fleet.keeper.let_go(keep=False)
     assert await emptied(one, await names_of(fleet))
+    assert fleet.keeper.leftovers == {}
+
+
+async def test_nothing_is_taken_from_what_may_be_the_same_server_while_its_name_is_not_known(
+    servers: tuple[DnsServer, DnsServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = servers
+    fleet = Fleet(tmp_path / "memory")
+    assert await fleet.publish(one.address)
+
+    async def troubled(host: str, port: int) -> tuple[Server, ...]:
+        if host == "localhost":
+            raise SinkError("localhost cannot be looked up")
+        return await addresses(host, port)
+
+    with monkeypatch.context() as resolver:
+        resolver.setattr(build, "addresses", troubled)
+        assert await fleet.publish(f"localhost:{one.port}")
+    assert await walked(one) == 20
+    assert "cannot be looked up" in fleet.keeper.leftovers[spec(one.address).name]
+    await fleet.again()
+    assert await walked(one) == 20
     assert fleet.keeper.leftovers == {}
