@@ -268,6 +268,26 @@ async def test_a_corrupt_key_is_refused_and_never_replaced(file: Path, data: Pat
     assert any("holds no key" in text for text in fleet.events[-1]["missing"])
 
 
+async def test_a_lost_key_is_asked_for_and_never_replaced(file: Path, data: Path) -> None:
+    async with up(file, data) as fleet:
+        before = by_name(await fleet.whole())
+        assert await fleet.stop() == 0
+    lost = [data / "members" / "relayer-0" / "nodekey", data / "tree.key"]
+    copies = {path: path.read_text() for path in lost}
+    for path in lost:
+        path.unlink()
+    async with up(file, data, "--check", "--timeout", "3") as fleet:
+        assert await fleet.wait() == 1
+    for path, copy in copies.items():
+        assert any(f"{path} is gone" in text for text in fleet.events[-1]["missing"])
+        assert not path.exists()
+        path.write_text(copy)
+    async with up(file, data) as fleet:
+        after = by_name(await fleet.whole())
+        assert await fleet.stop() == 0
+    assert after["relayer-0"]["enode"] == before["relayer-0"]["enode"]
+
+
 async def test_a_stuck_member_cannot_hold_up_the_end(file: Path, data: Path) -> None:
     async with up(file, data) as fleet:
         whole = await fleet.whole()

@@ -23,7 +23,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from statusfleet.store import files
-from statusfleet.store.errors import FolderInUseError, NewerVersionError, StoreError
+from statusfleet.store.errors import (
+    FolderInUseError,
+    LostKeyError,
+    NewerVersionError,
+    StoreError,
+)
 from statusfleet.store.keys import ensure_key, read_key
 from statusfleet.store.state import LAYOUT, State, decode_state, encode_state, successor
 from statusnode.crypto.keys import PrivateKey
@@ -151,20 +156,32 @@ class FolderStore(FolderReader):
             return await asyncio.to_thread(self._swap, wish)
 
     async def ensure_member_key(self, member: str) -> PrivateKey:
-        """Return a member's key, made now if it has none; raises as `ensure_key`."""
-        return await self._ensure(self.member_folder(member) / "nodekey")
+        """Return a member's key, made now if it never had one.
+
+        Raises:
+            LostKeyError: it had one, and its file is gone.
+            CorruptKeyError, FolderError: as `ensure_key`.
+        """
+        used = member in (await self.read()).records
+        return await self._ensure(self.member_folder(member) / "nodekey", used=used)
 
     async def ensure_tree_key(self) -> PrivateKey:
-        """Return the key that signs the tree, made now if there is none; raises as `ensure_key`."""
-        return await self._ensure(self.path / "tree.key")
+        """Return the key that signs the tree, made now if nothing was signed yet.
+
+        Raises:
+            LostKeyError: a tree was signed, and the key's file is gone.
+            CorruptKeyError, FolderError: as `ensure_key`.
+        """
+        used = (await self.read()).tree.seq > 0
+        return await self._ensure(self.path / "tree.key", used=used)
 
     async def ensure_canary_key(self) -> PrivateKey:
         """Return the canary's key, made now if there is none; raises as `ensure_key`."""
-        return await self._ensure(self.path / "canary.key")
+        return await self._ensure(self.path / "canary.key", used=False)
 
-    async def _ensure(self, path: Path) -> PrivateKey:
+    async def _ensure(self, path: Path, *, used: bool) -> PrivateKey:
         async with self._writing:
-            return await asyncio.to_thread(ensure_key, path)
+            return await asyncio.to_thread(_used_key if used else ensure_key, path)
 
     def _check_owner(self) -> None:
         owner = self.state().fleet
@@ -178,6 +195,17 @@ class FolderStore(FolderReader):
         state = successor(self.state(), replace(wish, fleet=self.fleet))
         files.replace(self.path / "state.json", encode_state(state))
         return state
+
+
+def _used_key(path: Path) -> PrivateKey:
+    """Return a key that others know already: no other may take its place."""
+    key = read_key(path)
+    if key is None:
+        raise LostKeyError(
+            f"{path} is gone, and a new key would be another identity: bring the file back from a "
+            f"copy, or choose a new one (openssl rand -hex 32 > {path})"
+        )
+    return key
 
 
 def _take_lock(folder: Path) -> int:

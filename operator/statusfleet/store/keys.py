@@ -27,7 +27,8 @@ def read_key(path: Path) -> PrivateKey | None:
     except (KeyFormatError, UnicodeDecodeError) as error:
         raise CorruptKeyError(
             f"{path} holds no key (64 hex digits); it is not replaced, since the identity would "
-            "be lost: bring it back from a copy, or remove the file for a new identity"
+            "be lost: bring it back from a copy, or choose a new one "
+            f"(openssl rand -hex 32 > {path})"
         ) from error
 
 

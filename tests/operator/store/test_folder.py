@@ -20,12 +20,14 @@ from statusfleet.store import (
     FolderInUseError,
     FolderReader,
     FolderStore,
+    LostKeyError,
     NewerVersionError,
     SequenceError,
     State,
     StoreError,
     TreeState,
 )
+from statusnode.records.enr import Record
 
 HOLD = """
 import sys, time
@@ -65,6 +67,27 @@ async def test_keys_are_made_once_and_stay(tmp_path: Path) -> None:
         assert (await store.ensure_tree_key()).data == tree.data
     text = (tmp_path / "data/members/relayer-0/nodekey").read_text()
     assert text == first.data.hex()
+
+
+async def test_a_lost_key_that_others_know_is_asked_for_and_not_replaced(tmp_path: Path) -> None:
+    with FolderStore.open(tmp_path, "eth-dev") as store:
+        first = await store.ensure_member_key("relayer-0")
+        await store.ensure_tree_key()
+        record = str(Record.sign(first, 1, ip="127.0.0.1", tcp=30303))
+        await store.write(State(records={"relayer-0": record}, tree=TreeState(seq=1)))
+        member, tree = tmp_path / "members/relayer-0/nodekey", tmp_path / "tree.key"
+        copy = member.read_text()
+        member.unlink()
+        tree.unlink()
+        with pytest.raises(LostKeyError, match=r"relayer-0/nodekey is gone.* bring the file back"):
+            await store.ensure_member_key("relayer-0")
+        with pytest.raises(LostKeyError, match=r"tree\.key is gone"):
+            await store.ensure_tree_key()
+        assert not member.exists()
+        # The member that nobody knows yet gets its key, and a copy is taken as it is.
+        await store.ensure_member_key("relayer-1")
+        member.write_text(copy)
+        assert (await store.ensure_member_key("relayer-0")).data == first.data
 
 
 async def test_two_who_ask_at_once_get_the_same_key(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from statusfleet.api.exposure import LOOPBACK_PREFIX
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.roles import MemberOverride
 from statusfleet.plan import Endpoint, MemberId, Seat
-from statusfleet.store import CorruptKeyError, FolderError, FolderReader, FolderStore
+from statusfleet.store import CorruptKeyError, FolderError, FolderReader, FolderStore, LostKeyError
 from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.processes.ports import HOST, PortHolder
 from statusnode.crypto.keys import KeyFormatError, PrivateKey
@@ -76,7 +76,7 @@ class SeatMaker:
             return PrivateKey.from_hex(value.get_secret_value())
         except KeyFormatError as error:
             raise WorldError(f"its node key cannot be used: {error}") from None
-        except (CorruptKeyError, FolderError) as error:
+        except (CorruptKeyError, FolderError, LostKeyError) as error:
             raise WorldError(str(error)) from error
 
 
