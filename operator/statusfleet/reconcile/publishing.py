@@ -177,7 +177,8 @@ class TreeKeeper:
         """Withdraw the tree from sinks that are not used any more and may show it.
 
         Return the names of those from which it was taken now, and of those where it is left for
-        ever: with `keep`, all but the fleet's own servers. What fails is kept in `leftovers`.
+        ever: with `keep`, all but the fleet's own servers. What fails is kept in `leftovers`; so is
+        every one while no sink of the spec has the tree: one mistyped server takes it from nobody.
 
         Raises:
             StoreError: the memory cannot be written; all is done again then.
@@ -186,10 +187,12 @@ class TreeKeeper:
         if publication is None or self._withdrawals is None:
             return frozenset(), frozenset()
         left = frozenset(name for name, spec in dropped.items() if keep and spec.embedded is None)
-        taken = await self._withdrawals.take(
-            {name: spec for name, spec in dropped.items() if name not in left},
-            withdrawal(publication),
-        )
+        due = {name: spec for name, spec in dropped.items() if name not in left}
+        taken = frozenset[str]()
+        if self._places and self._link == publication.tree.link and not self._is_served:
+            self._withdrawals.hold(due)
+        else:
+            taken = await self._withdrawals.take(due, withdrawal(publication))
         await self._keep_shown({n: s for n, s in self._shown.items() if n not in taken | left})
         for place in self._places if taken else ():
             # It may have been the same server under another name.
@@ -222,6 +225,11 @@ class TreeKeeper:
         await self._keep_shown({n: s for n, s in self._shown.items() if n not in taken})
         left = (SinkState(name, "Failed", 0, text) for name, text in self.leftovers.items())
         return (*self.states, *left)
+
+    @property
+    def _is_served(self) -> bool:
+        """Whether a sink of the spec has taken the tree."""
+        return any(place.served is not None for place in self._places)
 
     def _dropped(self) -> Shown:
         """Return the sinks that may show the tree and should not."""

@@ -46,11 +46,17 @@ class Withdrawals:
         self._now = now
         self._waiting = waiting
         self._troubles: dict[str, _Trouble] = {}
+        self._held: frozenset[str] = frozenset()
 
     @property
     def problems(self) -> dict[str, str]:
         """What keeps the tree at a sink, by the sink's name."""
-        return {name: trouble.problem for name, trouble in sorted(self._troubles.items())}
+        held = dict.fromkeys(sorted(self._held), "no sink that the spec names has it yet")
+        return held | {name: trouble.problem for name, trouble in sorted(self._troubles.items())}
+
+    def hold(self, dropped: Shown) -> None:
+        """Leave the tree where it is for now: readers find it nowhere else."""
+        self._troubles, self._held = {}, frozenset(dropped)
 
     @property
     def retry_at(self) -> float | None:
@@ -64,6 +70,7 @@ class Withdrawals:
 
         With `at_once`, the time of everybody has come.
         """
+        self._held = frozenset()
         self._troubles = {name: t for name, t in self._troubles.items() if name in dropped}
         now = self._now()
         due = [

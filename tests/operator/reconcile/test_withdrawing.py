@@ -89,6 +89,21 @@ async def test_what_is_taken_out_of_the_spec_is_withdrawn_and_forgotten(
     assert (await scene.store.read()).revision == revision
 
 
+async def test_nothing_is_withdrawn_before_another_sink_has_the_tree(scene: Scene) -> None:
+    await scene.publish("a")
+    scene.dns["b"].refuses["prepare"] = SinkError("nobody answers")
+    assert not (await scene.publish("b")).published
+    assert await scene.keeper.let_go(keep=False) == NOTHING
+    assert scene.keeper.leftovers == {"zoneFile:a": "no sink that the spec names has it yet"}
+    assert scene.keeper.let_go_at is None
+    assert SignedTree.parse(URL, scene.dns["a"].texts) == signed(range(3), 1)
+    scene.dns["b"].refuses.clear()
+    scene.time += 60
+    assert (await scene.publish("b")).published
+    assert await scene.keeper.let_go(keep=False) == ({"zoneFile:a"}, frozenset())
+    assert scene.keeper.leftovers == {}
+
+
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 async def test_an_operator_that_is_killed_while_it_withdraws_does_it_again(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, done: bool
