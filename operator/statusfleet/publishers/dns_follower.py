@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -136,7 +136,9 @@ class DnsFollower:
         # Thousands of entries are checked where they hold up no query, and once.
         known = self._served
         if known is None or known[0] is not published or known[1] is not publication:
-            zone = await asyncio.to_thread(_zone, published.get("data") or {}, publication)
+            before = known[2].texts if known is not None else {}
+            data = published.get("data") or {}
+            zone = await asyncio.to_thread(_zone, data, publication, before)
             known = self._served = (published, publication, zone)
         self._server.publish(known[2])
         if self._connected:
@@ -155,23 +157,37 @@ class DnsFollower:
         return asyncio.get_running_loop().time()
 
 
-def _zone(data: dict[str, str], publication: Publication) -> Zone:
+def _zone(data: dict[str, str], publication: Publication, before: Mapping[str, str]) -> Zone:
     """Return what to serve: every entry that is remembered, and the root that is published.
+
+    Where none is, as while an object is written anew that somebody deleted, the root of `before`
+    stays, if all its entries are there: readers must not find a tree gone that is only mended.
 
     Raises:
         NotInSyncError: an entry of the root is missing, or these are two different trees.
     """
     try:
         settings = SETTINGS.validate_json(data.get(SETTINGS_KEY, ""))
-        texts = publication.records()
-        serial = 0
+        entries = publication.records()
         if settings.domain != publication.tree.domain:
             raise NotInSyncError(f"the memory holds a tree of {publication.tree.domain}")
-        texts.pop(settings.domain)
-        if root := data.get(ROOT_KEY, ""):
-            texts[settings.domain] = root
-            SignedTree.parse(data.get("url", ""), texts)
-            serial = Root.parse(root).seq
+        del entries[settings.domain]
+        url, root = data.get("url", ""), data.get(ROOT_KEY, "")
+        if not root:
+            root = before.get(settings.domain, "")
+            root = root if _is_whole(url, entries, settings.domain, root) else ""
+        if not root:
+            return Zone(settings, 0, entries)
+        texts = {**entries, settings.domain: root}
+        SignedTree.parse(url, texts)
+        return Zone(settings, Root.parse(root).seq % (1 << 32), texts)
     except (TreeError, ValidationError) as error:
         raise NotInSyncError(f"what is published cannot be served: {error}") from error
-    return Zone(settings, serial % (1 << 32), texts)
+
+
+def _is_whole(url: str, entries: Mapping[str, str], domain: str, root: str) -> bool:
+    try:
+        SignedTree.parse(url, {**entries, domain: root})
+    except TreeError:
+        return False
+    return True

@@ -35,7 +35,18 @@ async def local(user: FleetUser) -> None:
     assert status["tree"]["records"] == 3
 
 
-PROMISES: dict[str, Callable[[FleetUser], Awaitable[None]]] = {"local": local}
+async def kind(user: FleetUser) -> None:
+    """A cluster's fleet: reached at its nodes' ports, found by DNS, proved by its canary."""
+    await user.until(is_true("CanaryPassing"), "proved")
+    status = await user.until(is_true("TreePropagated"), "propagated")
+    assert status["tree"]["records"] == 3
+    assert {row["addressSource"] for row in status["members"]} == {"NodePort/InternalIP"}
+
+
+PROMISES: dict[str, Callable[[FleetUser], Awaitable[None]]] = {
+    "kind": kind,
+    "local": local,
+}
 
 
 def names_in(example: Path) -> list[str]:

@@ -107,9 +107,10 @@ async def become_alike(client: KubeClient, edited: str, fresh: str) -> None:
         assert asyncio.get_running_loop().time() < end, "\n".join(found)
         await asyncio.sleep(1)
         sights = [await look(client, namespace, FLEET) for namespace in (edited, fresh)]
-        one, other = [{**likeness(sight), "tree": await tree_of(sight)} for sight in sights]
-        found = list(differences(one, other))
-        found += [f"{sight.status}" for sight in sights if not is_at_rest(sight)]
+        found = [f"{sight.status}" for sight in sights if not is_at_rest(sight)]
+        if not found:
+            one, other = [{**likeness(sight), "tree": await tree_of(sight)} for sight in sights]
+            found = list(differences(one, other))
 
 
 def is_at_rest(sight: Sight) -> bool:

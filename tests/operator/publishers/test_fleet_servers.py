@@ -14,6 +14,7 @@ import pytest
 
 from statusfleet.kube.errors import KubeError, TransientError
 from statusfleet.kube.kinds import CONFIG_MAP
+from statusfleet.publishers.authorities import Server, read_trees
 from statusfleet.publishers.cluster_dns import ClusterDnsSink
 from statusfleet.publishers.dns_follower import DnsFollower
 from statusfleet.publishers.embedded import EmbeddedDnsServer
@@ -117,6 +118,14 @@ class Followers:
         """Wait until each says so."""
         while not all(problem in follower.problem for follower in self.followers):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+    async def are_in_sync(self) -> None:
+        while any(follower.problem for follower in self.followers):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    @property
+    def places(self) -> list[Server]:
+        return [Server(*server.address) for server in self.servers]
 
     def silence(self, number: int) -> None:
         self.tasks[number].cancel()
@@ -257,6 +266,30 @@ async def test_where_nothing_is_published_a_server_is_not_in_sync(
     await place.withdraw(wish)
     assert ("ConfigMap", "status", "eth-dns") not in objects.objects
     await place.withdraw(wish)
+
+
+async def test_readers_find_the_tree_while_what_somebody_deleted_is_written_anew(
+    objects: FakeObjects, memory: Memory, followers: Followers
+) -> None:
+    place = ClusterDnsSink(objects, OWNER)
+    memory.publication = Publication(tree_of(range(3), 1))
+    wish = target(memory.publication)
+    await publish(place, wish)
+    await place.read_back(wish.publication.tree.url)
+    await place.withdraw(wish)
+    await followers.told("nothing is published")
+    await place.prepare(wish)  # and not the root yet
+    await followers.are_in_sync()
+    seen = await read_trees(followers.places, wish.publication.tree.url)
+    assert [(tree.seq, tree.complaints) for tree in seen] == [(1, ())] * 2
+
+    # A root whose entries are gone leads nobody anywhere.
+    await place.withdraw(wish)
+    await followers.told("nothing is published")
+    memory.publication = Publication(tree_of(range(10, 13), 2))
+    await place.prepare(target(memory.publication))
+    await followers.are_in_sync()
+    assert await followers.says(DOMAIN) == ["the name has no TXT record"] * 2
 
 
 async def test_a_fleet_none_of_whose_servers_is_ready_waits(objects: FakeObjects) -> None:
