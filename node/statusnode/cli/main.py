@@ -7,9 +7,11 @@ that a mistake is answered at once.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 from statusnode.cli.flags import (
@@ -81,9 +83,12 @@ def _configure_and_start(flags: Flags) -> int:
     if flags.version:
         from statusnode.cli.version import version_text
 
-        # A reader such as head may leave early; that is no error of ours.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        print(version_text(loaded.config))
+        try:
+            print(version_text(loaded.config), flush=True)
+        except BrokenPipeError:
+            # A reader such as head may leave early; that is no error, nor is what is left to flush.
+            with Path(os.devnull).open("w") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
         return EXIT_OK
     problems = [*_unsupported_flags(flags), *unsupported(loaded.config)]
     if problems:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +31,19 @@ def test_version_prints_the_effective_configuration(
     assert document["MaxPeers"] == 7
     assert document["KeyStoreDir"] == "/d/keystore"
     assert document["StatusFleet"]["Canary"] == "c"
+
+
+def test_a_reader_of_the_version_may_leave_early() -> None:
+    before = signal.getsignal(signal.SIGPIPE)
+    source, sink = os.pipe()
+    os.close(source)
+    command = [sys.executable, "-m", "statusnode.cli.main", "-version", "-fleet", "", "-dir", "/d"]
+    with os.fdopen(sink, "wb") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    # Nothing of a process that it runs in is changed for good.
+    assert run(["-version", "-fleet", "", "-dir", "/d"]) == 0
+    assert signal.getsignal(signal.SIGPIPE) == before
 
 
 def test_version_prints_what_no_node_of_this_version_can_be(
