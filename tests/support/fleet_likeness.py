@@ -82,9 +82,9 @@ def _names(sight: Sight) -> Iterator[tuple[str, str]]:
         if "enr" in row:
             record = Record.parse(row["enr"])
             yield row["enr"], f"<record of {name}: {' '.join(sorted(_said(record, sight, name)))}>"
-        own = _own_key(sight, name)
-        yield own, f"<own key of {name}>"
-        if "enode" in row and own not in row["enode"]:
+        if own := _own_key(sight, name):
+            yield own, f"<own key of {name}>"
+        if "enode" in row and (not own or own not in row["enode"]):
             yield Enode.parse(row["enode"]).public_key.data.hex(), f"<given key of {name}>"
     for config in _configs(sight):
         if canary := config.get("StatusFleet", {}).get("Canary"):
@@ -98,7 +98,9 @@ def _names(sight: Sight) -> Iterator[tuple[str, str]]:
 
 
 def _own_key(sight: Sight, name: str) -> str:
-    """The public half of the key that was made for a member."""
+    """The public half of the key that was made for a member, "" where it was given one at once."""
+    if f"Secret {name}" not in sight.objects:
+        return ""
     key = PrivateKey.from_hex(sight.texts(f"Secret {name}")[NODE_KEY])
     return key.public_key.data.hex()
 

@@ -221,7 +221,8 @@ async def test_an_image_that_does_not_exist_is_told_and_replaced(stage: Stage) -
     wrong = spec(relayers=1)
     wrong["image"] = {"repository": "statusfleet.test/nothing", "tag": "1", "pullPolicy": "Never"}
     await stage.until(
-        stage.fleet(wrong), lambda _, seen: "ErrImageNeverPull" in seen.members["relayer-0"].message
+        stage.fleet(wrong),
+        lambda _, seen: all("ErrImageNeverPull" in m.message for m in seen.members.values()),
     )
     fleet = stage.fleet(spec(relayers=1))
     plan, _ = await stage.turn(fleet)
