@@ -19,6 +19,7 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 _OPTIONAL_EVEN_IN_CI = "STATUSD"
+_SKIPPED_WHAT_IT_MUST_NOT = 6  # none of pytest's own codes: running tests again does not mend it
 
 
 def _reason(report: pytest.TestReport) -> str:
@@ -40,8 +41,8 @@ def _forbidden(reports: list[pytest.TestReport]) -> list[pytest.TestReport]:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and exitstatus == 0 and _forbidden(_skips(reporter)):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if reporter is not None and exitstatus in (0, 1) and _forbidden(_skips(reporter)):
+        session.exitstatus = _SKIPPED_WHAT_IT_MUST_NOT
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
