@@ -8,6 +8,7 @@ reference node comes from no package.
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,36 +20,39 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 _OPTIONAL_EVEN_IN_CI = "STATUSD"
-_SKIPPED_WHAT_IT_MUST_NOT = 6  # none of pytest's own codes: running tests again does not mend it
 
 
-def _reason(report: pytest.TestReport) -> str:
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     longrepr = report.longrepr
     text = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
     return text.removeprefix("Skipped: ")
 
 
-def _skips(reporter: pytest.TerminalReporter) -> list[pytest.TestReport]:
-    return [report for report in reporter.stats.get("skipped", []) if report.skipped]
+def _forbid_skipping(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure, so that it counts as one for whatever reads the results."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = _reason(report)
+        if os.environ.get("REQUIRE_PROGRAMS") and _OPTIONAL_EVEN_IN_CI not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"MUST NOT SKIP: {reason}"
 
 
-def _forbidden(reports: list[pytest.TestReport]) -> list[pytest.TestReport]:
-    if not os.environ.get("REQUIRE_PROGRAMS"):
-        return []
-    return [report for report in reports if _OPTIONAL_EVEN_IN_CI not in _reason(report)]
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _forbid_skipping(report)
+    return report
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and exitstatus in (0, 1) and _forbidden(_skips(reporter)):
-        session.exitstatus = _SKIPPED_WHAT_IT_MUST_NOT
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _forbid_skipping(report)
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skips = _skips(terminalreporter)
-    for report in _forbidden(skips):
-        terminalreporter.write_line(f"MUST NOT SKIP {report.nodeid}: {_reason(report)}", red=True)
+    skips = [one for one in terminalreporter.stats.get("skipped", []) if one.skipped]
     reasons: dict[str, int] = {}
     for report in skips:
         reasons[_reason(report)] = reasons.get(_reason(report), 0) + 1

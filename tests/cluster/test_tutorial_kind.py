@@ -17,9 +17,9 @@ import yaml
 from statusfleet.kube import KubeClient
 from statusfleet.kube.kinds import SERVICE
 from support.cluster import ROOT, Cluster
-from support.dns_servers import free_port
 from support.documentation import Document, matches
 from support.operator_process import operator
+from support.ports import free_port
 from support.terminal import Shell, environment, shell
 
 TUTORIAL = Document(ROOT / "docs/tutorial-kind.md")

@@ -24,6 +24,7 @@ from statusnode.discovery.resolver import DnsResolver
 from statusnode.records.enode import Enode
 from statusnode.records.enr import Record
 from support.fleet_up import PATIENCE_SECONDS, Json, by_name, manifest, nobody_left, up
+from support.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -227,9 +228,7 @@ async def test_others_look_at_a_running_fleet_and_cannot_take_its_folder(
 async def test_a_dns_port_can_be_chosen_and_one_that_is_taken_is_told_of(
     file: Path, data: Path
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     async with up(file, data, "--dns-port", str(port)) as fleet:
         whole = await fleet.whole()
         assert whole["dns"]["address"] == f"127.0.0.1:{port}"

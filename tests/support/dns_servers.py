@@ -12,7 +12,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -26,11 +25,12 @@ import dns.query
 import dns.rcode
 import pytest
 
+from support.ports import HOST, free_port
+
 ZONE = "example.org"
 KEY_NAME = "fleet-key"
 SECRET = base64.b64encode(hashlib.sha256(b"of tests only").digest()).decode()
 SPF = "v=spf1 -all"
-HOST = "127.0.0.1"
 _START_SECONDS = 30.0
 
 
@@ -69,17 +69,6 @@ class DnsServer:
         """End it at once."""
         self.child.kill()
         self.child.wait()
-
-
-def free_port() -> int:
-    """Return a port that is free for UDP and TCP."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind((HOST, 0))
-            port = int(tcp.getsockname()[1])
-            with contextlib.suppress(OSError):
-                udp.bind((HOST, port))
-                return port
 
 
 def program(name: str, package: str) -> str:

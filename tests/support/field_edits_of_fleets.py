@@ -11,7 +11,7 @@ import dns.exception
 import dns.message
 import dns.query
 
-from support.dns_servers import HOST, KEY_NAME, SECRET, ZONE
+from support.dns_servers import KEY_NAME, SECRET, ZONE
 from support.field_edits import (
     CLUSTER_IP,
     QUIET,
@@ -26,6 +26,7 @@ from support.field_edits import (
 from support.field_edits_of_pods import one
 from support.fleet_sight import Json, Sight
 from support.manifest_tables import TREE_URL
+from support.ports import HOST
 
 _BOTH = ("mailserver-0", "relayer-0")
 _NOWHERE = "statusfleet.test/nothing"

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -22,6 +21,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from support.ports import free_port
 
 _BUILT = Path("~/.cache/statusfleet-cluster/bin").expanduser()
 _START_SECONDS = 90.0
@@ -84,7 +85,7 @@ def running(
 
     `arguments` are further ones of kube-apiserver; one given twice counts as it is given last.
     """
-    etcd_port, peer_port, port = _free_ports(3)
+    etcd_port, peer_port, port = (free_port() for _ in range(3))
     etcd_url = f"http://127.0.0.1:{etcd_port}"
     peer_url = f"http://127.0.0.1:{peer_port}"
     etcd = [
@@ -165,11 +166,3 @@ def _wait(url: str, server: subprocess.Popen[bytes], folder: Path) -> None:
         time.sleep(0.2)
     log = (folder / "kube-apiserver.log").read_text(errors="replace")
     raise RuntimeError(f"kube-apiserver does not start: {log[-2000:]}")
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

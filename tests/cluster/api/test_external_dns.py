@@ -21,17 +21,16 @@ from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store.kubernetes import KubernetesStore
 from support.dns_servers import (
-    HOST,
     KEY_NAME,
     SECRET,
     ZONE,
     DnsServer,
     bind,
-    free_port,
     powerdns,
 )
 from support.killed_publisher import DESIRED
 from support.kube_api import ApiServer
+from support.ports import HOST, free_port
 from support.records import DOMAIN, TREE_KEY, vector_node, vector_tree
 from support.tree_walker import walking
 

@@ -29,8 +29,8 @@ from statusfleet.tree.zone import ZoneSettings
 from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
 from statusfleet.worlds.kubernetes.names import Owner as WorldOwner
 from statusnode.records.tree import SignedTree, Tree
-from support.dns_servers import HOST, free_port
 from support.kube_api import ApiServer
+from support.ports import HOST, free_port
 from support.records import DOMAIN, TREE_KEY, vector_node
 
 NOW = 1_700_000_000.0

@@ -20,7 +20,8 @@ from statusfleet.publishers.authorities import (
     texts_at,
 )
 from statusfleet.publishers.sink import SinkError
-from support.dns_servers import HOST, SPF, ZONE, DnsServer, bind
+from support.dns_servers import SPF, ZONE, DnsServer, bind
+from support.ports import HOST
 from support.records import DOMAIN
 
 MORE = """@ IN NS ns2

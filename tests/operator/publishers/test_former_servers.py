@@ -21,9 +21,10 @@ from statusfleet.store import FolderStore
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver, ResolutionError
 from statusnode.records.tree import Link
-from support.dns_servers import HOST, KEY_NAME, SECRET, SPF, ZONE, DnsServer, bind
+from support.dns_servers import KEY_NAME, SECRET, SPF, ZONE, DnsServer, bind
 from support.killed_publisher import DESIRED
 from support.kube_objects import FakeObjects
+from support.ports import HOST
 from support.records import DOMAIN, TREE_KEY, vector_node
 
 URL = str(Link(TREE_KEY.public_key, DOMAIN))

@@ -26,8 +26,9 @@ from statusnode.crypto.keys import PrivateKey
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver, ResolutionError
 from statusnode.records.tree import SignedTree, Tree, TreeError
-from support.dns_servers import HOST, KEY_NAME, SECRET, SERVERS, SPF, ZONE, DnsServer
+from support.dns_servers import KEY_NAME, SECRET, SERVERS, SPF, ZONE, DnsServer
 from support.dns_servers import bind as bind_server
+from support.ports import HOST
 from support.records import DOMAIN, TREE_KEY, vector_node, vector_tree
 
 NOW = 1_700_000_000.0

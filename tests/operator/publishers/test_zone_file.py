@@ -34,8 +34,9 @@ from statusfleet.tree.publication import Publication
 from statusfleet.tree.zone import Zone, ZoneSettings
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.tree import SignedTree, Tree, TreeError
-from support.dns_servers import HOST, DnsServer, file_server
+from support.dns_servers import DnsServer, file_server
 from support.kube_objects import FakeObjects
+from support.ports import HOST
 from support.records import DOMAIN, TREE_KEY, vector_node, vector_tree
 from support.tree_walker import walking
 

@@ -8,8 +8,9 @@ import pytest
 
 from statusnode.discovery.dns import ReadTree, TreeReader
 from statusnode.discovery.resolver import DnsResolver
-from support.dns_servers import HOST, DnsServer, bind
+from support.dns_servers import DnsServer, bind
 from support.killed_publisher import Errand
+from support.ports import HOST
 from support.records import vector_node, vector_tree
 
 NODES = 16

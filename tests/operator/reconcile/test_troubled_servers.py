@@ -17,8 +17,9 @@ from statusnode.crypto.keys import PrivateKey
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver
 from statusnode.records.tree import Link
-from support.dns_servers import HOST, KEY_NAME, SECRET, SERVERS, ZONE, DnsServer, bind
+from support.dns_servers import KEY_NAME, SECRET, SERVERS, ZONE, DnsServer, bind
 from support.killed_publisher import DESIRED
+from support.ports import HOST
 from support.records import DOMAIN, TREE_KEY, vector_node
 
 OTHER_KEY = PrivateKey(b"\x07" * 32)
