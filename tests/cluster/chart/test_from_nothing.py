@@ -68,6 +68,17 @@ class Shell:
             for pod in pods
         }
 
+    def keys(self, fleet: str) -> dict[str, Any]:
+        """Return who the fleet's members are: what the Secrets hold that are made once, by name."""
+        label = f"--selector=statusfleet.io/fleet={fleet},statusfleet.io/part=identity"
+        secrets = self.cluster.get("secrets", "--namespace=default", label)["items"]
+        return {secret["metadata"]["name"]: secret["data"] for secret in secrets}
+
+    def has_seen_all(self, name: str) -> bool:
+        """Whether the status of a fleet is of its present spec."""
+        found = self.fleet(name)
+        return bool(found["status"]["observedGeneration"] == found["metadata"]["generation"])
+
     def has_definition(self) -> bool:
         return self.cluster.ask("get", "crd", DEFINITION).code == 0
 
@@ -136,6 +147,7 @@ def test_the_first_command_and_those_of_the_notes_lead_to_a_fleet_and_to_its_end
     assert "Phase:          Succeeded" in said
     assert "AllReady" in said
     members, pods = shell.fleet("first")["status"]["members"], shell.pods("first")
+    keys = shell.keys("first")
     assert len(members) == len(pods) == 2
 
     # Without the operator they go on, and the next one takes them up as they are.
@@ -143,12 +155,12 @@ def test_the_first_command_and_those_of_the_notes_lead_to_a_fleet_and_to_its_end
     assert shell.fleet("first")
     assert shell.pods("first") == pods
     shell.install(CHART, *WAIT)
-    shell.ready("first")
-    enodes = [one["enode"] for one in members]
-    # Ready is what the last operator said until the next one has looked.
-    eventually(
-        lambda: [one.get("enode") for one in shell.fleet("first")["status"]["members"]] == enodes
-    )
+    # What stands in the status is the last operator's word until the next one has seen an edit.
+    edit = ("--type=merge", '--patch={"spec":{"datacenter":"do-ams3"}}')
+    shell.cluster.kubectl("patch", "statusfleet", "first", "--namespace=default", *edit)
+    eventually(lambda: shell.has_seen_all("first"))
+    assert shell.fleet("first")["status"]["members"] == members
+    assert shell.keys("first") == keys
     assert shell.pods("first") == pods
 
     # With the definition, fleets go too, while there is somebody to see them off.
