@@ -11,29 +11,24 @@
 {{/* Fleets' network policies know the operator's pods by name and component: neither can be changed. */}}
 {{- define "statusfleet.selector" -}}
 app.kubernetes.io/component: operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/name: statusfleet
 {{- end }}
 
 {{- define "statusfleet.labels" -}}
-{{ include "statusfleet.selector" . }}
-{{ include "statusfleet.releaseLabels" . }}
-{{- end }}
-
-{{- define "statusfleet.releaseLabels" -}}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{ merge (include "statusfleet.selector" . | fromYaml) (include "statusfleet.helperLabels" . | fromYaml) | toYaml }}
 {{- end }}
 
 {{/* Labels of what helps only, such as hooks: the operator's selectors do not find it. */}}
 {{- define "statusfleet.helperLabels" -}}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/name: statusfleet
-{{ include "statusfleet.releaseLabels" . }}
+{{- $own := dict
+    "app.kubernetes.io/instance" .Release.Name
+    "app.kubernetes.io/managed-by" .Release.Service
+    "app.kubernetes.io/name" "statusfleet"
+    "app.kubernetes.io/version" .Chart.AppVersion
+    "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63)
+}}
+{{- merge $own (omit (.Values.commonLabels | default dict) "app.kubernetes.io/component") | toYaml }}
 {{- end }}
 
 {{- define "statusfleet.image" -}}

@@ -50,7 +50,8 @@ ENABLED = {"enabled": True}
 MONITORING = Path(__file__).parent / "definitions/monitoring.coreos.com.yaml"
 EVERYTHING = {
     "grafanaDashboard": ENABLED,
-    "networkPolicy": {**ENABLED, "from": [{"namespaceSelector": {}}]},
+    "networkPolicy": {**ENABLED, "from": [{"namespaceSelector": {}}], "egress": [{}]},
+    "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
     "podDisruptionBudget": {**ENABLED, "maxUnavailable": "50%"},
     "podMonitor": ENABLED,
     "prometheusRule": ENABLED,

@@ -98,6 +98,48 @@ def test_whoever_may_read_the_metrics_helm_s_test_may() -> None:
 
 
 @needs_helm
+def test_the_way_out_is_open_unless_it_is_said_what_may_be_reached() -> None:
+    dns = {"ports": [{"port": 53, "protocol": "UDP"}]}
+    for egress, types in (([], ["Ingress"]), ([dns], ["Egress", "Ingress"])):
+        bodies = rendered({"networkPolicy": {"enabled": True, "egress": egress}})
+        (policy,) = of_kind(bodies, "NetworkPolicy")
+        assert policy["spec"]["policyTypes"] == types
+        assert policy["spec"].get("egress", []) == egress
+
+
+@needs_helm
+def test_labels_of_all_objects_never_change_what_is_selected_by() -> None:
+    own = {"app.kubernetes.io/name": "other", "app.kubernetes.io/component": "other"}
+    bodies = rendered({"commonLabels": {**own, "team": "p2p"}})
+    assert {body["metadata"]["labels"]["team"] for body in bodies} == {"p2p"}
+    (deployment,) = of_kind(bodies, "Deployment")
+    (service,) = of_kind(bodies, "Service")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert labels.items() >= deployment["spec"]["selector"]["matchLabels"].items()
+    assert labels.items() >= service["spec"]["selector"].items()
+    for body in bodies:
+        if "helm.sh/hook" in body["metadata"].get("annotations", {}):
+            assert "app.kubernetes.io/component" not in body["metadata"]["labels"]
+
+
+@needs_helm
+def test_names_that_look_like_numbers_are_names() -> None:
+    values = {**EVERYTHING, "namespaces": ["7"], "fullnameOverride": "fleets"}
+    found = helm("template", "1e3", str(CHART), "--namespace", "456", values=values)
+    for body in yaml.safe_load_all(found.stdout):
+        metadata = body["metadata"]
+        assert metadata.get("namespace", "456") in {"456", "7"}, body["kind"]
+        assert metadata.get("labels", {}).get("app.kubernetes.io/instance", "1e3") == "1e3"
+
+
+@needs_helm
+def test_without_its_roles_the_chart_binds_nothing() -> None:
+    for values in ({}, EVERYTHING):
+        kinds = {body["kind"] for body in rendered({**values, "rbac": {"create": False}})}
+        assert not kinds & {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+
+
+@needs_helm
 def test_with_a_list_of_namespaces_only_nodes_are_read_in_the_whole_cluster() -> None:
     bodies = rendered({"namespaces": ["one", "two"], "rbac": {"aggregate": False}})
     (role,) = of_kind(bodies, "ClusterRole")

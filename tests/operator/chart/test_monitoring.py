@@ -136,6 +136,22 @@ def test_alerts_are_of_the_release_s_namespace_and_link_to_their_part_of_the_pag
 
 
 @needs_helm
+def test_alerts_link_nowhere_unless_it_is_said_where_the_page_is() -> None:
+    assert all("runbook_url" not in rule["annotations"] for rule in alerts(rules()).values())
+
+
+@needs_helm
+def test_monitors_bear_the_labels_that_prometheus_selects_by_whatever_they_are() -> None:
+    wanted = {"app.kubernetes.io/instance": "prometheus", "team": "p2p"}
+    asked = {"enabled": True, "labels": wanted}
+    names = ("podMonitor", "prometheusRule", "serviceMonitor")
+    bodies = rendered({name: asked for name in names})
+    for name in names:
+        (body,) = of_kind(bodies, name[0].upper() + name[1:])
+        assert body["metadata"]["labels"].items() >= wanted.items()
+
+
+@needs_helm
 def test_alerts_can_be_left_out() -> None:
     found = alerts(rules(disabled=["StatusFleetMailNotArchived", "StatusFleetNotReady"]))
     assert ALERTS.keys() - found.keys() == {"StatusFleetMailNotArchived", "StatusFleetNotReady"}
