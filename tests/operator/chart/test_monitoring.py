@@ -145,7 +145,7 @@ def test_monitors_bear_the_labels_that_prometheus_selects_by_whatever_they_are()
     wanted = {"app.kubernetes.io/instance": "prometheus", "team": "p2p"}
     asked = {"enabled": True, "labels": wanted}
     names = ("podMonitor", "prometheusRule", "serviceMonitor")
-    bodies = rendered({name: asked for name in names})
+    bodies = rendered(dict.fromkeys(names, asked))
     for name in names:
         (body,) = of_kind(bodies, name[0].upper() + name[1:])
         assert body["metadata"]["labels"].items() >= wanted.items()
