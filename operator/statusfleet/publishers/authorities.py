@@ -25,6 +25,7 @@ import dns.rrset
 
 from statusfleet.publishers.sink import LaggingError, SeenTree, SinkError
 from statusnode.discovery.dns import TreeReader
+from statusnode.discovery.hosts import host_addresses, is_absent
 from statusnode.discovery.resolver import DnsResolver, ResolutionError
 from statusnode.records.entries import ROOT_PREFIX
 from statusnode.records.tree import TreeError, is_entry
@@ -33,7 +34,6 @@ DNS_PORT: Final = 53
 _ANSWER_SECONDS: Final = 5.0
 _AT_ONCE: Final = 64
 _POLL_SECONDS: Final = 0.2
-_ABSENT: Final = frozenset((socket.EAI_NONAME, socket.EAI_NODATA))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,18 +65,17 @@ async def addresses(host: str, port: int = DNS_PORT) -> tuple[Server, ...]:
     Raises:
         SinkError: the name cannot be looked up now.
     """
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await host_addresses(host)
     except TimeoutError as error:
         raise SinkError(f"{host} cannot be looked up: no answer in time") from error
     except socket.gaierror as error:
-        if error.errno in _ABSENT:
+        if is_absent(error):
             return ()
         raise SinkError(f"{host} cannot be looked up: {error.strerror}") from error
     name = "" if _is_address(host) else host
-    return tuple(dict.fromkeys(Server(str(at[4][0]), port, name) for at in found))
+    return tuple(Server(address, port, name) for address in found)
 
 
 async def servers_of_zone(zone: str, primary: Server) -> tuple[Server, ...]:

@@ -82,10 +82,10 @@ async def test_the_servers_of_a_domain_are_those_that_the_dns_names(
 async def test_a_name_without_an_address_is_no_server_and_a_silent_dns_is_an_error(
     monkeypatch: pytest.MonkeyPatch, error: int, found: tuple[Server, ...] | None
 ) -> None:
-    async def fail(*_: Any, **__: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise socket.gaierror(error, "as the test says")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
     if found is None:
         with pytest.raises(SinkError, match="cannot be looked up"):
             await addresses("ns1.example.org")

@@ -5,7 +5,8 @@ exposure has, and no other, so that a slow load balancer does not make a member 
 that it is about to lose. Of a node's addresses the types stand in the order of `addressTypes`.
 `addressScope` decides which may be published at all; a member for which none is left waits, with a
 reason and a remedy. A record names one IPv4 and one IPv6 address of one source. While a member is
-started anew its pod has no node, and its last address stays: mostly it is the next one too.
+started anew its pod has no node, and its last address stays: mostly it is the next one too. So does
+that of a load balancer while nobody has told yet what its name stands for.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Seen:
     """What the cluster shows of one member.
 
     `node` is the one that its pod runs on. `resolved` are the addresses of host names of load
-    balancers. `previous` are the hosts of the last record: among equals, they stay. `last_port` is
-    the port of that record.
+    balancers, without names of which nobody has told yet. `previous` are the hosts of the last
+    record: among equals, they stay. `last_port` is the port of that record.
     """
 
     service: ServiceRecord | None = None
@@ -94,8 +95,7 @@ def _sources(expose: Expose, seen: Seen) -> Iterator[_Source]:
     service = seen.service
     port = expose.port or P2P_PORT if expose.type in _OWN_PORT else 0
     if expose.type == "LoadBalancer" and service is not None:
-        named = (host for name in service.balancer_names for host in seen.resolved.get(name, ()))
-        yield _Source("LoadBalancer", (*service.balancer_ips, *named), port)
+        yield _Source("LoadBalancer", (*service.balancer_ips, *_named(service, seen, port)), port)
     elif expose.type in ("NodePort", "HostPort"):
         port = port or (service.node_port if service is not None else 0)
         if seen.node is None:
@@ -107,6 +107,16 @@ def _sources(expose: Expose, seen: Seen) -> Iterator[_Source]:
             yield _Source(f"{expose.type}/{kind}", hosts[kind], port)
     elif expose.type == "ClusterIP" and service is not None:
         yield _Source("ClusterIP", service.cluster_ips, service.port)
+
+
+def _named(service: ServiceRecord, seen: Seen, port: int) -> tuple[str, ...]:
+    """Return the addresses of a load balancer's names: the last ones while nobody knows better."""
+    names = service.balancer_names
+    found = tuple(host for name in names for host in seen.resolved.get(name, ()))
+    unknown = any(name not in seen.resolved for name in names)
+    if unknown and not found and port == seen.last_port:
+        return tuple(sorted(seen.previous))
+    return found
 
 
 def _endpoint(hosts: Sequence[str], port: int, previous: frozenset[str]) -> Endpoint | None:

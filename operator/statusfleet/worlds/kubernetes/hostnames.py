@@ -1,65 +1,81 @@
 """Addresses of load balancers that are known by name: looked up, and followed.
 
-A name is looked up again every half minute for as long as somebody asks for it; what was found
-last stays while a look-up fails, since a resolver's trouble is no reason to leave the tree.
+Names are looked up beside the passes, when they are new and every half minute for as long as
+somebody wants them: a resolver that does not answer holds up no fleet. What was found last stays
+while a look-up fails, since a resolver's trouble is no reason to leave the tree.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Final
+
+from statusnode.discovery.hosts import host_addresses, is_absent
 
 FRESH_SECONDS: Final = 30.0
 _TIMEOUT_SECONDS: Final = 5.0
+_MOST_AT_ONCE: Final = 4
+"""Of one fleet's names: those of a fleet that nobody answers for leave room for others'."""
 
 LookUp = Callable[[str], Awaitable[Iterable[str]]]
 """Returns the addresses of a name; raises OSError where there is none."""
 
 
-async def look_up(name: str) -> Iterable[str]:
-    """Ask the system's resolver for a name's addresses; raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return {str(address[0]) for *_, address in found}
-
-
 class HostNames:
     """The names that one fleet needs."""
 
-    def __init__(self, now: Callable[[], float], look_up: LookUp = look_up) -> None:
-        self._now = now
+    def __init__(self, changed: Callable[[], None], look_up: LookUp = host_addresses) -> None:
+        """Take whom to tell that an address is another than before."""
+        self._changed = changed
         self._look_up = look_up
         self.found: Mapping[str, tuple[str, ...]] = {}
-        """What is known of the names that were last asked for."""
-        self._asked: dict[str, float] = {}
+        """What is known of the names that are followed: () for one that has no address, nothing
+        for one that nobody has told of yet."""
+        self._wanted: frozenset[str] = frozenset()
+        self._new = asyncio.Event()
+        self._slots = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._task: asyncio.Task[None] | None = None
 
-    async def follow(self, names: Iterable[str]) -> None:
-        """Know these names from now on, and no others."""
+    def follow(self, group: asyncio.TaskGroup, names: Iterable[str]) -> None:
+        """Look these names up from now on, and no others."""
         wanted = frozenset(names)
-        self.found = {name: self.found[name] for name in wanted & self.found.keys()}
-        self._asked = {name: self._asked[name] for name in wanted & self._asked.keys()}
-        await self._refresh([name for name in sorted(wanted) if not self._is_fresh(name)])
+        if wanted - self._wanted:
+            self._new.set()
+        self._wanted = wanted
+        self.found = {name: ips for name, ips in self.found.items() if name in wanted}
+        if not wanted:
+            self.stop()
+        elif self._task is None:
+            self._task = group.create_task(self._look_up_on(), name="look up names")
 
-    async def has_changed(self) -> bool:
-        """Look all names up again; tell whether an address is another than before."""
-        before = self.found
-        await self._refresh(sorted(self._asked))
-        return self.found != before
+    def stop(self) -> None:
+        """Look up nothing any more."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
 
-    def _is_fresh(self, name: str) -> bool:
-        return name in self._asked and self._now() - self._asked[name] < FRESH_SECONDS
+    async def _look_up_on(self) -> None:
+        while True:
+            self._new.clear()
+            before = self.found
+            async with asyncio.TaskGroup() as group:
+                for name in sorted(self._wanted):
+                    group.create_task(self._refresh(name))
+            if self.found != before:
+                self._changed()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FRESH_SECONDS):
+                    await self._new.wait()
 
-    async def _refresh(self, names: Iterable[str]) -> None:
-        names = list(names)
-        found = dict(zip(names, await asyncio.gather(*map(self._addresses, names)), strict=True))
-        self._asked |= dict.fromkeys(found, self._now())
-        self.found = {**self.found, **{name: ips for name, ips in found.items() if ips}}
-
-    async def _addresses(self, name: str) -> tuple[str, ...]:
+    async def _refresh(self, name: str) -> None:
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                return tuple(sorted(await self._look_up(name)))
-        except (OSError, TimeoutError, UnicodeError):  # the last: what is no name
-            return ()
+            async with self._slots, asyncio.timeout(_TIMEOUT_SECONDS):
+                ips = tuple(sorted(await self._look_up(name)))
+        except (OSError, TimeoutError) as error:
+            if not is_absent(error) or self.found.get(name):
+                return
+            ips = ()
+        if name in self._wanted:
+            self.found = {**self.found, name: ips}

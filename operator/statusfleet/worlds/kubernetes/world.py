@@ -42,7 +42,7 @@ from statusfleet.worlds.kubernetes.configmap import config_map
 from statusfleet.worlds.kubernetes.credentials import Credentials, Values
 from statusfleet.worlds.kubernetes.deployment import CANARY_KEY_FILE
 from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
-from statusfleet.worlds.kubernetes.hostnames import FRESH_SECONDS, HostNames, LookUp, look_up
+from statusfleet.worlds.kubernetes.hostnames import HostNames, LookUp
 from statusfleet.worlds.kubernetes.hurrying import hurry
 from statusfleet.worlds.kubernetes.names import Owner
 from statusfleet.worlds.kubernetes.networkpolicy import member_policy
@@ -71,6 +71,7 @@ from statusfleet.worlds.kubernetes.serviceaccount import service_account
 from statusfleet.worlds.kubernetes.statefulset import stateful_set
 from statusfleet.worlds.protocol import CanaryWish
 from statusfleet.worlds.remember import keep_records
+from statusnode.discovery.hosts import host_addresses
 
 
 class KubernetesWorld:
@@ -86,7 +87,7 @@ class KubernetesWorld:
         image: str,
         now: Callable[[], float],
         changed: Callable[[], None],
-        look_up: LookUp = look_up,
+        look_up: LookUp = host_addresses,
     ) -> None:
         """Take the cluster, the fleet's memory, what is watched of it, and the fleet itself.
 
@@ -101,7 +102,7 @@ class KubernetesWorld:
         self._now = now
         self._changed = changed
         self._applier = Applier(client, now)
-        self._names = HostNames(now, look_up)
+        self._names = HostNames(changed, look_up)
         self._credentials = Credentials(client, store, owner.namespace)
         self._canary = CanaryReader(client, owner.namespace, self._canary_pod, changed, now)
         self._refusals = Refusals(client, owner.namespace, changed)
@@ -113,7 +114,6 @@ class KubernetesWorld:
         self._down: dict[str, float] = {}  # since when a member has no pod that stays
         self._ended: dict[MemberId, str] = {}  # by uid, the pod that was told to end last
         self._group = asyncio.TaskGroup()
-        self._following: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -127,8 +127,7 @@ class KubernetesWorld:
     ) -> None:
         self._canary.stop()
         self._refusals.stop()
-        if self._following is not None:
-            self._following.cancel()
+        self._names.stop()
         await self._group.__aexit__(kind, error, traceback)
 
     # ── seeing ──
@@ -148,7 +147,8 @@ class KubernetesWorld:
         secrets = await self._credentials.values(fleet.spec)
         state = await self._store.read()
         services = await self._services(fleet, wanted)
-        await self._follow_names(services.values())
+        names = (name for record in services.values() for name in record.balancer_names)
+        self._names.follow(self._group, names)
         members: dict[str, ObservedMember] = {}
         for member in wanted:
             service_record = services.get(member.name)
@@ -231,21 +231,6 @@ class KubernetesWorld:
 
         await together(ensure(member) for member in wanted)
         return found
-
-    async def _follow_names(self, services: Iterable[ServiceRecord]) -> None:
-        names = {name for record in services for name in record.balancer_names}
-        await self._names.follow(names)
-        if names and self._following is None:
-            self._following = self._group.create_task(self._keep_looking_up())
-        elif not names and self._following is not None:
-            self._following.cancel()
-            self._following = None
-
-    async def _keep_looking_up(self) -> None:
-        while True:
-            await asyncio.sleep(FRESH_SECONDS)
-            if await self._names.has_changed():
-                self._changed()
 
     # ── acting ──
 

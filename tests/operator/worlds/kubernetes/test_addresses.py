@@ -83,6 +83,17 @@ def expose(**fields: Any) -> Expose:
             id="a load balancer by name",
         ),
         pytest.param(
+            expose(type="LoadBalancer"),
+            Seen(
+                service(balancer_names=("lb.example",)),
+                NODE,
+                previous=frozenset((PUBLIC, PUBLIC6)),
+                last_port=30303,
+            ),
+            Chosen(Endpoint(PUBLIC, 30303, host6=PUBLIC6), "LoadBalancer"),
+            id="the last one of a load balancer, until somebody tells what its name stands for",
+        ),
+        pytest.param(
             expose(type="ClusterIP", addressScope="Private"),
             Seen(service()),
             Chosen(Endpoint(CLUSTER, 30303), "ClusterIP"),
@@ -137,6 +148,17 @@ def test_the_address_is(wish: Expose, seen: Seen, expected: Chosen) -> None:
         (
             expose(type="LoadBalancer"),
             Seen(service(balancer_names=("lb.example",))),
+            "lb.example has no address in DNS yet",
+        ),
+        (
+            expose(type="LoadBalancer"),
+            Seen(
+                service(balancer_names=("lb.example",)),
+                NODE,
+                {"lb.example": ()},
+                frozenset((PUBLIC,)),
+                30303,
+            ),
             "lb.example has no address in DNS yet",
         ),
     ],
