@@ -11,18 +11,18 @@ A sink that fails holds up nobody but itself: it keeps the whole old tree until 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Final
 
 from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.plan import DesiredTree
-from statusfleet.publishers.sink import Sink, Target, check_ours
+from statusfleet.publishers.sink import Sink, Target
 from statusfleet.reconcile.conditions import SinkState, TreeState
-from statusfleet.reconcile.place import Place, withdrawal, zone_settings
-from statusfleet.reconcile.withdrawing import Reach, Waiting, Withdrawals, remembered
+from statusfleet.reconcile.place import withdrawal, zone_settings
+from statusfleet.reconcile.places import Places, Waiting
+from statusfleet.reconcile.withdrawing import Reach, Withdrawals, remembered
 from statusfleet.store import Store
 from statusfleet.store.state import Shown
 from statusfleet.tree.publication import Publication
@@ -31,7 +31,6 @@ from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
 from statusnode.records.tree import Link, Tree, TreeError
 
-_LOOK_AGAIN_SECONDS: Final = 600.0
 _RETRY_SECONDS: Final = 2.0
 _LONGEST_RETRY_SECONDS: Final = 60.0
 
@@ -53,8 +52,7 @@ class TreeKeeper:
         With `reach`, sinks that are no longer used are reached again, to withdraw the tree there.
         """
         self._store = store
-        self._waiting = waiting
-        self._places = [Place(sink) for sink in sinks]
+        self._places = Places(sinks, now, waiting)
         self._now = now
         self._publication: Publication | None = None
         self._serving: Publication | None = None
@@ -81,15 +79,12 @@ class TreeKeeper:
     def behind(self) -> bool:
         """Whether some sink may show a tree that is neither `publication` nor `serving`."""
         known = {str(p.tree.root) for p in (self._publication, self._serving) if p is not None}
-        return self._publication is not None and any(
-            not place.met or (place.root is not None and place.root not in known)
-            for place in self._places
-        )
+        return self._publication is not None and self._places.may_show_another(known)
 
     @property
     def states(self) -> tuple[SinkState, ...]:
         """How far each sink is, as last seen."""
-        return tuple(place.state for place in self._places)
+        return self._places.states
 
     @property
     def retry_at(self) -> float | None:
@@ -125,9 +120,7 @@ class TreeKeeper:
         is among `specs`, by its name, is remembered while it may show the tree.
         """
         self._specs = {spec.name: remembered(spec) for spec in specs}
-        known = {id(place.sink): place for place in self._places}
-        self._places = [known.pop(id(sink)) if id(sink) in known else Place(sink) for sink in sinks]
-        return tuple(place.sink for place in known.values())
+        return self._places.use(sinks)
 
     async def recall(self) -> None:
         """Take up what was published last, by this process or by one before it.
@@ -154,21 +147,20 @@ class TreeKeeper:
         state = TreeState(url=str(link))
         if link != self._link:
             self._link = link
-            for place in self._places:
-                place.met = False
+            self._places.forget()
         if self._publication is not None and self._publication.tree.link != link and self._shown:
             # What there is of the old tree is known only until a new one takes its place.
             named = ", ".join(sorted(self._shown))
             old = self._publication.tree.domain
             return replace(state, problem=f"the tree at {old} is withdrawn first: {named}")
         if records or (records is not None and self._publication is not None):
-            await self._meet(link)
+            await self._places.meet(link)
             try:
                 await self._decide(desired, records, link, key)
             except TreeError as error:
                 return replace(state, problem=str(error), refused=True)
         elif self._publication is not None:
-            await self._meet(link)
+            await self._places.meet(link)
         if self._publication is None or self._publication.tree.link != link:
             return replace(state, sinks=self.states)
         return await self._serve(desired, self._publication, state)
@@ -189,14 +181,14 @@ class TreeKeeper:
         left = frozenset(name for name, spec in dropped.items() if keep and spec.embedded is None)
         due = {name: spec for name, spec in dropped.items() if name not in left}
         taken = frozenset[str]()
-        if self._places and self._link == publication.tree.link and not self._is_served:
+        is_served = not self._places.every or self._places.any_served
+        if self._link == publication.tree.link and not is_served:
             self._withdrawals.hold(due)
         else:
             taken = await self._withdrawals.take(due, withdrawal(publication))
         await self._keep_shown({n: s for n, s in self._shown.items() if n not in taken | left})
-        for place in self._places if taken else ():
-            # It may have been the same server under another name.
-            place.met, place.look_again = False, 0.0
+        if taken:  # it may have been the same server under another name
+            self._places.forget()
         return taken, left
 
     async def unpublish(self) -> tuple[SinkState, ...]:
@@ -210,15 +202,9 @@ class TreeKeeper:
         publication = self._publication
         if publication is None:
             return ()
-        await self._meet(publication.tree.link)
+        await self._places.meet(publication.tree.link)
         target = withdrawal(publication)
-        places = [place for place in self._places if place.met]
-        for place in await self._on(places, lambda place: place.sink.withdraw(target)):
-            place.root = place.served = place.proved = None
-            place.progress, place.problem = "Pending", ""
-        for place in self._places:
-            if place.foreign:  # nothing of ours is there to be taken away
-                place.progress, place.problem = "Pending", ""
+        await self._places.withdraw(target)
         if self._withdrawals is None:
             return self.states
         taken = await self._withdrawals.take(self._dropped(), target, at_once=True)
@@ -226,15 +212,10 @@ class TreeKeeper:
         left = (SinkState(name, "Failed", 0, text) for name, text in self.leftovers.items())
         return (*self.states, *left)
 
-    @property
-    def _is_served(self) -> bool:
-        """Whether a sink of the spec has taken the tree."""
-        return any(place.served is not None for place in self._places)
-
     def _dropped(self) -> Shown:
         """Return the sinks that may show the tree and should not."""
         publication = self._publication
-        names = {place.sink.name for place in self._places}
+        names = {place.sink.name for place in self._places.every}
         if publication is not None and self._link not in (None, publication.tree.link):
             names = set()  # what they show is another tree
         return {name: spec for name, spec in self._shown.items() if name not in names}
@@ -246,7 +227,7 @@ class TreeKeeper:
         """
         fresh = {
             place.sink.name: self._specs[place.sink.name]
-            for place in self._places
+            for place in self._places.every
             if place.sink.name in self._specs
             and (place.served is not None or (place.met and place.sink.name not in self._shown))
         }
@@ -257,22 +238,6 @@ class TreeKeeper:
             memory = await self._store.read()
             await self._store.write(replace(memory, tree=replace(memory.tree, shown=shown)))
             self._shown = shown
-
-    async def _meet(self, link: Link) -> None:
-        """Look at the roots of sinks that were not met yet, or that somebody has touched since."""
-        for place in self._places:
-            if place.sink.touched():
-                place.met, place.look_again = False, 0.0
-        await self._on(
-            [place for place in self._places if not place.met],
-            lambda place: self._look(place, link),
-        )
-
-    async def _look(self, place: Place, link: Link) -> None:
-        text = await place.sink.root(link.domain)
-        if text is not None:
-            check_ours(text, link)
-        place.root, place.met = text, True
 
     async def _decide(
         self, desired: DesiredTree, records: Sequence[Record], link: Link, key: PrivateKey
@@ -289,8 +254,7 @@ class TreeKeeper:
         )
         # A root that is not ours and yet signed with our key: of a memory that was lost since.
         ours = str(before.tree.root) if before else None
-        others = [place.seq for place in self._places if place.met and place.root != ours]
-        seq = max(seq, max(others, default=0) + 1) if others else seq
+        seq = max(seq, self._places.highest_beside(ours) + 1)
         if before is not None and seq == before.tree.seq:
             return
         signed = tree.sign(key, desired.domain, seq)
@@ -312,18 +276,18 @@ class TreeKeeper:
         state = replace(state, seq=publication.tree.seq)
         target = self._target(desired, publication)
         await self._keep_shown(self._to_remember())
-        await self._bring(target)
+        await self._places.bring(target)
         await self._keep_shown(self._to_remember())
-        places = self._places
-        if all(place.served == target for place in places):
+        every = self._places.every
+        if all(place.served == target for place in every):
             self._serving = publication
             await self._forget(publication)
             state = replace(state, published=True)
-        await self._prove([p for p in places if p.served == target and p.proved != target], target)
+        await self._places.prove(target)
         if state.published:
-            state = replace(state, propagated=all(place.proved == target for place in places))
+            state = replace(state, propagated=all(place.proved == target for place in every))
         self._schedule(done=bool(state.propagated))
-        return replace(state, problem=self._problem(), sinks=self.states)
+        return replace(state, problem=self._places.problem, sinks=self.states)
 
     def _schedule(self, *, done: bool) -> None:
         """Say when to try again; an attempt before that time, which an event made, counts not."""
@@ -332,20 +296,6 @@ class TreeKeeper:
         elif self._retry_at is None or self._now() >= self._retry_at:
             wait = min(_RETRY_SECONDS * 2 ** min(self._troubled, 16), _LONGEST_RETRY_SECONDS)
             self._troubled, self._retry_at = self._troubled + 1, self._now() + wait
-
-    async def _bring(self, target: Target) -> None:
-        """Bring the target to every sink that can take it; all entries before any root."""
-        now = self._now()
-        due = [p for p in self._places if p.met and (p.served != target or p.look_again <= now)]
-        for place in due:
-            place.progress, place.served, place.proved = "Publishing", None, None
-        prepared = await self._on(due, lambda place: place.sink.prepare(target))
-        moved = await self._on(prepared, lambda place: place.sink.move(target, place.root))
-        for place in moved:
-            place.root = target.root
-        for place in await self._on(moved, lambda place: place.sink.tidy(target)):
-            place.served, place.progress, place.problem = target, "Published", ""
-            place.look_again = now + _LOOK_AGAIN_SECONDS
 
     async def _forget(self, publication: Publication) -> None:
         """Forget the entries whose time is over, once no sink has them any more."""
@@ -356,35 +306,12 @@ class TreeKeeper:
             await self._store.write(replace(memory, tree=told))
             self._publication = self._serving = pruned
 
-    async def _prove(self, places: Sequence[Place], target: Target) -> None:
-        if not places:
-            return
-        async with self._waiting(), asyncio.TaskGroup() as group:
-            for place in places:
-                group.create_task(place.prove(target))
-
     def _target(self, desired: DesiredTree, publication: Publication) -> Target:
         return Target(
             publication.pruned(now=self._now()),
             zone_settings(desired),
             frozenset(publication.records()),
         )
-
-    async def _on(
-        self, places: Sequence[Place], act: Callable[[Place], Awaitable[None]]
-    ) -> list[Place]:
-        """Act on places at the same time; return those where it worked."""
-        if not places:
-            return []
-        async with self._waiting(), asyncio.TaskGroup() as group:
-            tasks = [group.create_task(place.attempt(act)) for place in places]
-        return [place for place, task in zip(places, tasks, strict=True) if task.result()]
-
-    def _problem(self) -> str:
-        problems = [(p.sink.name, p.problem) for p in self._places if p.problem]
-        if len(self._places) == 1:
-            return "".join(problem for _, problem in problems)
-        return "; ".join(f"{name}: {problem}" for name, problem in problems)
 
 
 def listed(

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
 from statusfleet.api.tree import Embedded
 from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.publishers.sink import ForeignTreeError, Sink, SinkError, Target
+from statusfleet.reconcile.places import Waiting
 from statusfleet.store.state import Shown
 
 _RETRY_SECONDS: Final = 2.0
@@ -24,8 +24,6 @@ _LONGEST_RETRY_SECONDS: Final = 300.0
 Reach = Callable[[SinkSpec], Awaitable[Sink | None]]
 """Makes a sink from what is remembered of it; None where what it shows is wanted all the same.
 Raises SinkError."""
-Waiting = Callable[[], AbstractAsyncContextManager[object]]
-"""Surrounds every wait for sinks."""
 
 
 @dataclass(frozen=True, slots=True)
