@@ -157,6 +157,32 @@ WRONG = (
         server=True,
         name="x" * 41,
     ),
+    *(
+        Wrong(
+            "metadata.name",
+            "must begin with a letter and have no dots, since Services are called by it",
+            relayer(),
+            server=True,
+            name=name,
+        )
+        for name in ("eth.dev", "1eth")
+    ),
+    Wrong(
+        "spec.tree.links[1]",
+        "this link stands here twice",
+        tree(links=[TREE_URL, TREE_URL]),
+        server=True,
+    ),
+    Wrong(
+        "spec.roles.relayer.members[0].address.ip6",
+        "must be an IPv6 address in lower case, such as 2001:db8::7, without an IPv4 address in it",
+        relayer(
+            members=[
+                {"ordinal": 0, "address": {"ip": "8.8.4.4", "ip6": "2001::db8::7", "tcp": 443}}
+            ]
+        ),
+        server=True,
+    ),
     Wrong(
         "spec.roles",
         "no role has a member: give at least one role replicas of 1 or more",

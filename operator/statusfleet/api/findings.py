@@ -84,6 +84,13 @@ def same_sink(tree: TreeSpec) -> Iterator[Path]:
         seen.add(sink.name)
 
 
+def same_link(tree: TreeSpec) -> Iterator[Path]:
+    """Find a link that stands twice, which no tree can hold."""
+    for place, link in enumerate(tree.links):
+        if link in tree.links[:place]:
+            yield ("links", place)
+
+
 def foreign_zone(tree: TreeSpec) -> Iterator[Path]:
     """Find a zone that the tree does not stand in."""
     for place, sink in enumerate(tree.publish):

@@ -10,7 +10,7 @@ from statusfleet.api.model import Model
 from statusfleet.api.spec import FleetSpec
 from statusfleet.api.status import FleetStatus
 from statusfleet.api.template import Labels
-from statusfleet.api.text import DnsLabel
+from statusfleet.api.text import DnsLabel, ObjectName
 
 GROUP: Final = "statusfleet.io"
 VERSION: Final = "v1alpha1"
@@ -29,8 +29,8 @@ class ObjectMeta(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    name: DnsLabel
-    """Name of the fleet, at most 40 characters."""
+    name: ObjectName
+    """Name of the object; of a fleet a DNS label of at most 40 characters."""
     namespace: DnsLabel = "default"
     """Namespace of the fleet, and of the Secrets that it names."""
     labels: Labels = Field(default_factory=dict)

@@ -8,6 +8,7 @@ sentences are fixed, so both answer with the same words. Patterns of single text
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,7 @@ from statusfleet.api.findings import (
     same_address,
     same_address_across_roles,
     same_key_secret,
+    same_link,
     same_ordinal,
     same_sink,
     sink_count,
@@ -128,6 +130,7 @@ def _changed(*attributes: str, place: Path) -> Callable[[Model, Model], Iterable
     return find
 
 
+_SERVICE_NAME: Final = re.compile(r"^[a-z][^.]*$")
 _SCALED: Final = "!has(self.expose)"
 """A role that is there only because `kubectl scale` has written its replicas, without defaults."""
 _OPTIONAL_SAME: Final = (
@@ -149,6 +152,13 @@ RULES: Final = (
         f"may be at most {MAX_NAME} characters long, since the names of members begin with it",
         _unless(lambda fleet: len(fleet.metadata.name) <= MAX_NAME, "metadata", "name"),
         f"self.metadata.name.size() <= {MAX_NAME}",
+    ),
+    Rule(
+        StatusFleet,
+        "metadata.name",
+        "must begin with a letter and have no dots, since Services are called by it",
+        _unless(lambda fleet: bool(_SERVICE_NAME.match(fleet.metadata.name)), "metadata", "name"),
+        f"self.metadata.name.matches('{_SERVICE_NAME.pattern}')",
     ),
     Rule(
         Roles,
@@ -278,6 +288,13 @@ RULES: Final = (
         foreign_zone,
         "self.publish.all(s, !has(s.rfc2136) || self.domain == s.rfc2136.zone || "
         "self.domain.endsWith('.' + s.rfc2136.zone))",
+    ),
+    Rule(
+        TreeSpec,
+        "links",
+        "this link stands here twice",
+        same_link,
+        "self.links.all(a, self.links.filter(b, b == a).size() == 1)",
     ),
     _duration_rule(TreeTTL, "root", SECOND, DAY),
     _duration_rule(TreeTTL, "entries", SECOND, YEAR),

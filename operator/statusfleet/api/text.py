@@ -69,6 +69,19 @@ class TextFormat:
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _BYTE: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"({_BYTE}\.){{3}}{_BYTE}"
+_GROUP: Final = "[0-9a-f]{1,4}"
+_IPV6: Final = "^({})$".format(
+    "|".join(
+        [
+            rf"({_GROUP}:){{7}}{_GROUP}",
+            # Groups on both sides of one "::", seven at most.
+            *(rf"({_GROUP}:){{1,{7 - after}}}(:{_GROUP}){{1,{after}}}" for after in range(1, 7)),
+            rf"({_GROUP}:){{1,7}}:",
+            rf":(:{_GROUP}){{1,7}}",
+            "::",
+        ]
+    )
+)
 
 PRIVATE_IPV4: Final = re.compile(
     r"^(0|10|127|169\.254|192\.168|172\.(1[6-9]|2[0-9]|3[01])|"
@@ -135,7 +148,12 @@ _FORMATS: Final = (
     TextFormat(
         "ipv4", 15, rf"^{_IPV4}$", "must be an IPv4 address, such as 203.0.113.7, never a name"
     ),
-    TextFormat("ipv6", 45, r"^[0-9a-f:.]*:[0-9a-f:.]*$", "must be an IPv6 address in lower case"),
+    TextFormat(
+        "ipv6",
+        39,
+        _IPV6,
+        "must be an IPv6 address in lower case, such as 2001:db8::7, without an IPv4 address in it",
+    ),
     TextFormat(
         "enode",
         420,

@@ -90,6 +90,11 @@ def test_secrets_may_stand_in_the_same_file() -> None:
     assert list(missing_values(found.fleet.spec, found.secrets)) == []
 
 
+def test_a_secret_may_have_dots_in_its_name() -> None:
+    (found,) = parse_manifests(text(secret("a.b", k=NODE_KEY), manifest(relayer())), "")
+    assert found.secrets["a.b", "k"].get_secret_value() == NODE_KEY
+
+
 def test_data_is_base64_and_string_data_wins() -> None:
     document = secret(a="1") | {
         "data": {k: base64.b64encode(v.encode()).decode() for k, v in {"a": "2", "b": "3"}.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
 from hypothesis import given
@@ -39,7 +39,11 @@ NEVER_PUBLIC = [
             ["0.0.0.0", "203.0.113.7"],
             ["1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4"],
         ),
-        ("ipv6", ["::1", "fd00::1"], ["1.2.3.4", "FD00::1", "x"]),
+        (
+            "ipv6",
+            ["::", "::1", "fd00::1", "1:2:3:4:5:6:7::", "1::3:4:5:6:7:8", "1:2:3:4:5:6:7:8"],
+            ["1.2.3.4", "FD00::1", "x", ":", ":::", "1::2::3", "1:2:3", "12345::", "1:" * 8],
+        ),
         ("image-repository", ["", "x", "ghcr.io/a/b", "localhost:5000/b"], ["a:tag", "a/", "A"]),
         ("image-digest", ["", "sha256:" + "0" * 64], ["sha256:0"]),
         ("host-port", ["ns1.example.org:53", "[::1]:53", "10.0.0.1:53"], ["ns1", ":53", "a:"]),
@@ -51,6 +55,13 @@ def test_a_text_is_of_its_kind_or_not(name: str, right: list[str], wrong: list[s
     text_format = FORMATS[name]
     assert [text for text in right if not text_format.matches(text)] == []
     assert [text for text in wrong if text_format.matches(text) and "\n" not in text] == []
+
+
+@given(st.ip_addresses(v=6))
+def test_every_ipv6_address_as_python_writes_it_is_one(ip: IPv6Address) -> None:
+    text = str(ip)
+    assert FORMATS["ipv6"].matches(text)
+    assert not FORMATS["ipv6"].matches(f"{text}:1:2:3:4:5:6:7:8")
 
 
 @given(st.ip_addresses(v=4))
