@@ -7,7 +7,7 @@ may have to run before it gets one, and stays out of the tree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,7 +41,7 @@ from statusfleet.plan.types import (
     Waiting,
     merge,
 )
-from statusnode.crypto.keys import PrivateKey
+from statusnode.crypto.keys import PrivateKey, PublicKey
 from statusnode.records.enode import Enode
 from statusnode.records.enr import Record
 
@@ -71,11 +71,13 @@ def make_plan(fleet: StatusFleet, observation: Observation) -> Plan:
     """Return the plan of `fleet` under `observation`; equal arguments give equal plans."""
     roles = {role.role: role for role in fleet.spec.roles.present()}
     wanted = desired_members(fleet.spec)
+    owners = _owners(wanted, observation)
     known: dict[str, _Facts] = {}
     waiting: list[Waiting] = []
     for member in wanted:
         observed = observation.members.get(member.name, ObservedMember(member))
         try:
+            _check_key(observed, owners)
             facts = _gather(member, roles[member.role], observed, observation)
         except _Lacking as lacking:
             waiting.append(Waiting(member, lacking.lacks, str(lacking)))
@@ -99,6 +101,27 @@ def make_plan(fleet: StatusFleet, observation: Observation) -> Plan:
         tree=_tree(fleet.spec.tree, members),
         canary_enabled=fleet.spec.canary.enabled,
     )
+
+
+def _owners(wanted: Iterable[MemberId], observation: Observation) -> dict[PublicKey, MemberId]:
+    """Return whose each key is: the first's, unless another is known by it already."""
+    owners: dict[PublicKey, MemberId] = {}
+    for member in wanted:
+        observed = observation.members.get(member.name)
+        if observed is None or observed.key is None:
+            continue
+        key = observed.key.public_key
+        if key not in owners or (observed.record and observed.record.public_key == key):
+            owners[key] = member
+    return owners
+
+
+def _check_key(observed: ObservedMember, owners: Mapping[PublicKey, MemberId]) -> None:
+    """Refuse a key of two members, who would be one node to everybody else."""
+    owner = owners[observed.key.public_key] if observed.key is not None else observed.id
+    if owner != observed.id:
+        text = f"its node key is that of {owner} already: give each member a key of its own"
+        raise _Lacking("key", text)
 
 
 def _gather(
@@ -141,7 +164,10 @@ def _secret(source: SecretSource | None, observation: Observation, what: str) ->
     value = observation.secrets.get((name, key))
     if value is None:
         raise _Lacking("secret", f"{what} should be key {key} of Secret {name}, which is not there")
-    return value.get_secret_value()
+    text = value.get_secret_value()
+    if not text:  # taken as it stands, it would mean the public one
+        raise _Lacking("secret", f"{what} in key {key} of Secret {name} is empty: give it a value")
+    return text
 
 
 def _member(

@@ -320,6 +320,34 @@ def test_a_missing_password_is_waited_for_by_name() -> None:
     assert plan.waiting == ()
 
 
+def test_an_empty_password_is_waited_for_and_never_the_public_one() -> None:
+    spec = spec_of(0, 1)
+    spec["roles"]["mailserver"] |= {"password": {"secretKeyRef": {"name": "mail", "key": "a"}}}
+    plan = planned(spec, a="")
+    assert plan.members == ()
+    assert "key a of Secret mail is empty: give it a value" in plan.waiting[0].message
+
+
+def test_of_two_members_with_one_key_the_first_has_it() -> None:
+    wanted = fleet(SPEC)
+    plan = make_plan(wanted, lacking(wanted, "relayer-1", key=key_of("relayer-0")))
+    (waiting,) = plan.waiting
+    assert (waiting.id.name, waiting.lacks) == ("relayer-1", "key")
+    assert waiting.message.startswith("its node key is that of relayer-0 already")
+    assert plan.tree is not None
+    assert [name for name, _ in plan.tree.candidates] == ["relayer-0", "mailserver-0"]
+
+
+def test_a_member_that_is_known_by_its_key_keeps_it_from_one_that_is_given_it() -> None:
+    wanted = fleet(SPEC)
+    before = remember(observe(wanted), make_plan(wanted, observe(wanted)))
+    given_to = replace(before.members["relayer-0"], key=key_of("relayer-1"))
+    after = replace(before, members={**before.members, "relayer-0": given_to})
+    plan = make_plan(wanted, after)
+    assert [w.id.name for w in plan.waiting] == ["relayer-0"]
+    assert "that of relayer-1 already" in plan.waiting[0].message
+
+
 def test_members_dial_each_other_inside_and_advertise_outside() -> None:
     wanted = fleet(SPEC)
     outside = Endpoint("203.0.113.7", 443, 443)
