@@ -77,8 +77,8 @@ class Applier:
         self._client = client
         self._now = now
         self._written: dict[Key, _Written] = {}
-        self._held: dict[Key, tuple[str, str]] = {}
-        """Intent and fields of each object that was found to be ours as a whole."""
+        self._partly: dict[Key, tuple[str, str]] = {}
+        """Intent and fields of each object of which a write leaves something that is not ours."""
         self._refused: dict[Key, _Refused] = {}
 
     @property
@@ -127,7 +127,9 @@ class Applier:
         assert isinstance(record, Applied)  # noqa: S101 - of the kinds that are applied
         self._refused.pop(key, None)
         self._written[key] = _Written(record, self._now())
-        self._held[key] = intent, child_of(record).owned
+        owned = child_of(record).owned
+        if not holds(owned, body):
+            self._partly[key] = intent, owned  # another write would change nothing
         return Outcome(record, written=True)
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> None:
@@ -149,19 +151,13 @@ class Applier:
     def forget(self, key: Key) -> None:
         """Forget an object that should be no more."""
         self._written.pop(key, None)
-        self._held.pop(key, None)
+        self._partly.pop(key, None)
         self._refused.pop(key, None)
 
     def _is_right(self, key: Key, child: Child, intent: str, body: Body) -> bool:
         if child.intent != intent:
             return False
-        if self._held.get(key) == (intent, child.owned):
-            return True
-        if not holds(child.owned, body):
-            return False
-        # The record's own texts, so that each is kept once.
-        self._held[child.key] = child.intent, child.owned
-        return True
+        return self._partly.get(key) == (intent, child.owned) or holds(child.owned, body)
 
     def _must_wait(self, key: Key, child: Child | None, intent: str) -> bool:
         if child is not None and child.deleting:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -42,10 +43,37 @@ def holds(owned: str, body: Body) -> bool:
     return bool(owned) and _covers(_parse(owned), {**said, "metadata": metadata})
 
 
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """What of a value is ours: fields by name, entries by key, and entries that are their own key.
+
+    All of it where it is owned as a whole.
+    """
+
+    whole: bool
+    names: Mapping[str, _Fields]
+    entries: tuple[tuple[Mapping[str, Any], _Fields], ...]
+    values: tuple[Any, ...]
+
+
 @lru_cache(maxsize=_SHAPES)
-def _parse(owned: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(owned)
-    return found
+def _parse(owned: str) -> _Fields:
+    return _fields(json.loads(owned))
+
+
+def _fields(found: Mapping[str, Any]) -> _Fields:
+    names: dict[str, _Fields] = {}
+    entries: list[tuple[Mapping[str, Any], _Fields]] = []
+    values: list[Any] = []
+    for name, below in found.items():
+        sort, _, text = name.partition(":")
+        if sort == "f":
+            names[text] = _fields(below)
+        elif sort == "k":
+            entries.append((json.loads(text), _fields(below)))
+        elif sort == "v":
+            values.append(json.loads(text))
+    return _Fields(not found, names, tuple(entries), tuple(values))
 
 
 def _without_owner(fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -57,34 +85,33 @@ def _without_owner(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**fields, "f:metadata": {**metadata, _OWNERS: owners}}
 
 
-def _covers(fields: Mapping[str, Any], value: object) -> bool:
-    if not fields:
-        return True  # owned as a whole
-    if isinstance(value, Mapping):
-        return all(_empty(v) or _covers_one(fields, f"f:{k}", v) for k, v in value.items())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return all(_covers_entry(fields, entry) for entry in value)
+def _covers(fields: _Fields, value: object) -> bool:
+    # Plain loops: this is asked of every object at every look.
+    if fields.whole:
+        return True
+    if isinstance(value, dict):
+        for name, part in value.items():
+            below = fields.names.get(name)
+            if not (_empty(part) if below is None else _covers(below, part)):
+                return False
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            if not _covers_entry(fields, entry):
+                return False
     return True
 
 
-def _covers_one(fields: Mapping[str, Any], name: str, value: object) -> bool:
-    return name in fields and _covers(fields[name], value)
-
-
-def _covers_entry(fields: Mapping[str, Any], entry: object) -> bool:
-    if not isinstance(entry, Mapping):
-        return any(name[:2] == "v:" and json.loads(name[2:]) == entry for name in fields)
-    return any(
-        name[:2] == "k:" and _is_key(json.loads(name[2:]), entry) and _covers(below, entry)
-        for name, below in fields.items()
-    )
+def _covers_entry(fields: _Fields, entry: object) -> bool:
+    if not isinstance(entry, dict):
+        return entry in fields.values
+    return any(_is_key(key, entry) and _covers(below, entry) for key, below in fields.entries)
 
 
 def _is_key(key: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
     """Tell whether an entry goes by a key; what it does not say the API server has filled in."""
-    return all(entry[part] == value for part, value in key.items() if part in entry)
+    return all(part not in entry or entry[part] == value for part, value in key.items())
 
 
 def _empty(value: object) -> bool:
     """Tell whether a value says nothing that could be somebody's."""
-    return isinstance(value, Mapping | list | tuple) and not value
+    return isinstance(value, dict | list | tuple) and not value

@@ -33,6 +33,7 @@ class Server:
         self.version = 0
         self.writes = 0
         self.refuses: AnswerError | None = None
+        self.ours: dict[str, Any] = {**NOTED, "f:data": {"f:x": {}}}
 
     async def apply(self, body: dict[str, Any]) -> dict[str, Any]:
         self.writes += 1
@@ -47,7 +48,7 @@ class Server:
                 {
                     "manager": "statusfleet",
                     "operation": "Apply",
-                    "fieldsV1": {**NOTED, "f:data": {"f:x": {}}},
+                    "fieldsV1": self.ours,
                 }
             ],
         }
@@ -115,6 +116,14 @@ async def test_a_watch_that_is_behind_causes_no_second_write(scene: Scene) -> No
     await scene.apply(first, "b")
     await scene.apply(first, "b")
     assert scene.server.writes == 2
+
+
+async def test_what_a_write_does_not_make_ours_is_not_written_for_ever(scene: Scene) -> None:
+    scene.server.ours = NOTED
+    shown = await scene.apply(None)
+    for _ in range(3):
+        shown = await scene.apply(shown)
+    assert scene.server.writes == 1
 
 
 async def test_what_was_deleted_by_hand_comes_back_at_once(scene: Scene) -> None:
