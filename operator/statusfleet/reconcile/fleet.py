@@ -2,7 +2,8 @@
 
 Level-triggered: a pass looks at everything and depends on no event; any of them may be lost,
 repeated or late, and a pass that is cut off anywhere is made good by the next. What is kept between
-passes is only what no observation can tell (who is on the way out, whether the fleet has settled).
+passes is only what no observation can tell: whether the fleet has settled, and, in its memory, what
+is under way (who is on the way out, whom a rollout has started anew).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from statusfleet.reconcile.publishing import TreeKeeper, listed
 from statusfleet.reconcile.reachable import DialBack
 from statusfleet.reconcile.settling import Settling
 from statusfleet.reconcile.stalling import Stalling
-from statusfleet.store import Store, StoreError
+from statusfleet.store import Store, StoreError, Underway
 from statusfleet.tree.membership import Candidate, Membership, choose_members
 from statusfleet.worlds.protocol import World
 from statusnode.crypto.keys import KeyFormatError, PrivateKey
@@ -94,6 +95,7 @@ class Reconciler:
         self._departures = Departures()
         self._settling = Settling()
         self._stalling = Stalling()
+        self._underway: Underway | None = None  # as the memory has it
         self._records: dict[str, Record | None] = {}
         self._probing = False
 
@@ -108,6 +110,7 @@ class Reconciler:
         plan = make_plan(fleet, observation)
         self._records.update(_known_records(plan, observation))
         await self._trees.recall()
+        await self._take_up()
         seen = Situation(plan, observation, None, invalid_edit=invalid_edit)
         if fleet.spec.paused:
             return self._report(replace(seen, tree=self._seen_tree(), paused=True))
@@ -116,8 +119,9 @@ class Reconciler:
         self._dial(plan, observation)
         tree, times, left = await self._publish(fleet, plan, observation)
         leaving = await self._prune(plan)
+        stalled = self._stalling.update(plan, observation, self._now())
+        await self._keep_underway()
         await self._probe(fleet, plan, observation)
-        stalled = self._stalling.update(plan, observation, restarted, self._now())
         seen = replace(
             seen,
             tree=tree,
@@ -148,6 +152,20 @@ class Reconciler:
             leftovers=situation.leftovers,
         )
 
+    async def _take_up(self) -> None:
+        """Go on with what was under way when this process began."""
+        if self._underway is None:
+            self._underway = (await self._store.read()).underway
+            self._departures = Departures(self._underway.leaving)
+            self._stalling = Stalling(self._underway.renewed)
+
+    async def _keep_underway(self) -> None:
+        """Have the memory hold what is under way."""
+        underway = Underway(self._departures.leaving, self._stalling.renewed)
+        if underway != self._underway:
+            await self._store.write(replace(await self._store.read(), underway=underway))
+            self._underway = underway
+
     async def _roll_out(
         self, fleet: StatusFleet, plan: Plan, observation: Observation
     ) -> tuple[RolloutStep, tuple[str, ...]]:
@@ -155,8 +173,11 @@ class Reconciler:
         if self._restarter is None:
             return RolloutStep(), ()
         step = rollout_step(fleet.spec.rollout, plan, observation, self._now())
-        told = await self._restarter.restart(step.restart) if step.restart else ()
-        return step, told
+        if not step.restart:
+            return step, ()
+        self._stalling.renew(step.restart)
+        await self._keep_underway()
+        return step, await self._restarter.restart(step.restart)
 
     def _dial(self, plan: Plan, observation: Observation) -> None:
         """Have the addresses of the members that are ready be dialed."""

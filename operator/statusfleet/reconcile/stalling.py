@@ -29,17 +29,24 @@ class Stalled:
 
 
 class Stalling:
-    """Knows whom this process has started anew, and who of them has not been ready since."""
+    """Knows whom a rollout has started anew, and who of them has not been ready since."""
 
-    def __init__(self) -> None:
-        self._renewed: frozenset[str] = frozenset()
+    def __init__(self, renewed: Iterable[str] = ()) -> None:
+        """Go on with what was remembered of a process before this one."""
+        self._renewed = frozenset(renewed)
 
-    def update(
-        self, plan: Plan, observation: Observation, restarted: Iterable[str], now: float
-    ) -> Stalled:
-        """Take what is seen now and whom this pass told to start anew; say who is stalled."""
+    @property
+    def renewed(self) -> tuple[str, ...]:
+        """Who was started anew and not ready since, to be remembered."""
+        return tuple(sorted(self._renewed))
+
+    def renew(self, names: Iterable[str]) -> None:
+        """Take whom a rollout is about to start anew."""
+        self._renewed |= frozenset(names)
+
+    def update(self, plan: Plan, observation: Observation, now: float) -> Stalled:
+        """Take what is seen now; say who is stalled."""
         self._renewed -= {name for name in self._renewed if _is_over(name, plan, observation)}
-        self._renewed |= frozenset(restarted)
         renewed: dict[str, str] = {}
         others: dict[str, str] = {}
         moments: list[float] = []

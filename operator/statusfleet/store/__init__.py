@@ -14,7 +14,7 @@ from statusfleet.store.errors import (
     StoreError,
 )
 from statusfleet.store.folder import FolderReader, FolderStore
-from statusfleet.store.state import State, TreeState
+from statusfleet.store.state import Leave, State, TreeState, Underway
 from statusnode.crypto.keys import PrivateKey
 
 
@@ -53,6 +53,7 @@ __all__ = [
     "FolderInUseError",
     "FolderReader",
     "FolderStore",
+    "Leave",
     "LostKeyError",
     "NewerVersionError",
     "SequenceError",
@@ -60,4 +61,5 @@ __all__ = [
     "Store",
     "StoreError",
     "TreeState",
+    "Underway",
 ]

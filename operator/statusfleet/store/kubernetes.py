@@ -1,8 +1,9 @@
 """A fleet's memory in its cluster: identities in Secrets, numbers and the tree in ConfigMaps.
 
     <fleet>-state         the head (`head.py`), moved by compare-and-swap on its resourceVersion;
-                          and which sinks show the tree, under a key of its own, since the fleet's
-                          DNS servers read the head and may be of an older version
+                          and, under keys of their own, since the fleet's DNS servers read the head
+                          and may be of an older version: which sinks show the tree, and what is
+                          under way
     <fleet>-state-12-0-…  shards (`texts.py`), written once, never changed
 
 None has an owner, so all outlive the fleet, until `forget`. Errors of the API come through as
@@ -35,13 +36,22 @@ from statusfleet.store.bundle import Bundle, merged
 from statusfleet.store.errors import ConflictError, CorruptStateError, StoreError
 from statusfleet.store.head import Head, decode_head, encode_head, head_of, state_of, texts_of
 from statusfleet.store.identities import CANARY, TREE, Identities, Watched
-from statusfleet.store.state import Shown, State, decode_shown, encode_shown, successor
+from statusfleet.store.state import (
+    State,
+    Underway,
+    decode_shown,
+    decode_underway,
+    encode_shown,
+    encode_underway,
+    successor,
+)
 from statusfleet.store.texts import Texts, arrange
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.tree import label_of
 
 HEAD_KEY: Final = "state.json"
 SHOWN_KEY: Final = "sinks.json"
+UNDERWAY_KEY: Final = "underway.json"
 TEXTS_KEY: Final = "texts"
 _PART: Final = "state"
 _REVISION_LABEL: Final = "statusfleet.io/revision"
@@ -117,7 +127,8 @@ class KubernetesReader:
         return f"ConfigMap {self.namespace}/{self._head_name}"
 
     async def _load(self, found: JsonDict) -> _Known | None:
-        head = decode_head((found.get("data") or {}).get(HEAD_KEY, ""), self._source)
+        data = found.get("data") or {}
+        head = decode_head(data.get(HEAD_KEY, ""), self._source)
         if head.fleet != self.fleet:
             raise StoreError(f"{self._source} belongs to the fleet {head.fleet}, not {self.fleet}")
         try:
@@ -128,8 +139,9 @@ class KubernetesReader:
         texts.update((label_of(text), text) for text in head.texts)
         # Hashing and checking thousands of entries would hold up everybody else.
         state = await asyncio.to_thread(state_of, head, texts, self._source)
-        shown = decode_shown((found.get("data") or {}).get(SHOWN_KEY, "{}"), self._source)
-        state = replace(state, tree=replace(state.tree, shown=shown))
+        shown = decode_shown(data.get(SHOWN_KEY, "{}"), self._source)
+        underway = decode_underway(data.get(UNDERWAY_KEY, "{}"), self._source)
+        state = replace(state, tree=replace(state.tree, shown=shown), underway=underway)
         return _Known(state, found["metadata"]["resourceVersion"], shards)
 
     async def _shard(self, name: str) -> Texts:
@@ -292,9 +304,7 @@ class KubernetesStore(KubernetesReader):
                 name = f"{self._head_name}-{state.revision}-{place}-{secrets.token_hex(3)}"
                 await self._client.create(self._shard_body(name, state.revision, texts))
                 after[name] = texts
-            head = self._head_body(
-                head_of(state, after, arrangement.loose), state.tree.shown, version
-            )
+            head = self._head_body(state, head_of(state, after, arrangement.loose), version)
             kept = await (self._client.replace(head) if version else self._client.create(head))
         except (KubeConflictError, AlreadyExistsError, NotFoundError) as error:
             self._in_doubt = True
@@ -340,14 +350,18 @@ class KubernetesStore(KubernetesReader):
             "data": {TEXTS_KEY: "\n".join(texts.values())},
         }
 
-    def _head_body(self, head: Head, shown: Shown, version: str) -> JsonDict:
+    def _head_body(self, state: State, head: Head, version: str) -> JsonDict:
         metadata = self._metadata(self._head_name, names.fleet_labels(self.fleet, part=_PART))
+        data = {HEAD_KEY: encode_head(head)}
+        if state.tree.shown:
+            data[SHOWN_KEY] = encode_shown(state.tree.shown)
+        if state.underway != Underway():
+            data[UNDERWAY_KEY] = encode_underway(state.underway)
         return {
             "apiVersion": CONFIG_MAP.api_version,
             "kind": CONFIG_MAP.kind,
             "metadata": metadata | ({"resourceVersion": version} if version else {}),
-            "data": {HEAD_KEY: encode_head(head)}
-            | ({SHOWN_KEY: encode_shown(shown)} if shown else {}),
+            "data": data,
         }
 
     def _metadata(self, name: str, labels: Mapping[str, str]) -> JsonDict:

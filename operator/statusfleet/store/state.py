@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     ConfigDict,
@@ -45,6 +45,7 @@ _Sink = Annotated[
 Shown = Mapping[str, _Sink]
 """Sinks by their name in status, each as the spec says it: what is needed to reach it again, and of
 Secrets the name alone."""
+_Part = TypeVar("_Part")
 _Seq = Annotated[int, Field(ge=0, le=MAX_SEQ)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -67,6 +68,28 @@ class TreeState:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """A dropped member's wait until readers have forgotten it: its begin and end, Unix seconds."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """What has begun and takes its time: whoever is started anew goes on with it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    leaving: Mapping[str, Leave] = field(default_factory=dict)
+    """By name the dropped members that no tree shows any more, and that still run."""
+    renewed: tuple[str, ...] = ()
+    """The members that a rollout has started anew and that have not been ready since."""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything remembered but keys. `revision` counts the writes; 0 means none yet."""
 
@@ -80,6 +103,7 @@ class State:
     """Last signed record of each member by name, `enr:…`, also of members that are gone."""
     ports: Mapping[str, _Port] = field(default_factory=dict)
     """Ports that were chosen and are kept, by a name of the world's own, such as relayer-0/rpc."""
+    underway: Underway = Underway()
 
     def record(self, member: str) -> Record | None:
         """Return the last signed record of a member.
@@ -98,6 +122,7 @@ class State:
 
 _ADAPTER = TypeAdapter(State)
 _SHOWN: TypeAdapter[Shown] = TypeAdapter(Shown)
+_UNDERWAY: TypeAdapter[Underway] = TypeAdapter(Underway)
 
 
 def successor(present: State, wish: State) -> State:
@@ -138,7 +163,8 @@ def _check_root(present: Publication | None, wish: Publication | None) -> None:
 def encode_state(state: State) -> bytes:
     """Return the state as JSON, readable by people, with the layout's version in front."""
     # What is not there is left out: versions that do not know of it read the rest.
-    absent = {"tree": {"shown"}} if not state.tree.shown else None
+    absent: dict[str, Any] = {} if state.tree.shown else {"tree": {"shown"}}
+    absent |= {} if state.underway != Underway() else {"underway": True}
     body = _ADAPTER.dump_json(state, indent=2, exclude=absent)
     return b'{\n  "layout": %d,' % LAYOUT + body[1:] + b"\n"
 
@@ -154,16 +180,35 @@ def decode_shown(text: str, source: str) -> Shown:
     Raises:
         CorruptStateError: it is no such JSON; the message names `source`.
     """
+    what = (
+        "it names the sinks that show the tree: mend it, or take that key out and remove by hand "
+        "what sinks show that the spec does not name any more"
+    )
+    return _decoded(_SHOWN, text, source, what)
+
+
+def encode_underway(underway: Underway) -> str:
+    """Return what is under way as JSON, readable by people."""
+    return _UNDERWAY.dump_json(underway, indent=2).decode() + "\n"
+
+
+def decode_underway(text: str, source: str) -> Underway:
+    """Read what `encode_underway` gave.
+
+    Raises:
+        CorruptStateError: it is no such JSON; the message names `source`.
+    """
+    what = "it tells since when members leave: mend it, or take that key out, and they wait anew"
+    return _decoded(_UNDERWAY, text, source, what)
+
+
+def _decoded(adapter: TypeAdapter[_Part], text: str, source: str, what: str) -> _Part:
     try:
-        return _SHOWN.validate_json(text)
+        return adapter.validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "its JSON"
-        raise CorruptStateError(
-            f"{source} is damaged: {where}: {first['msg']}; it names the sinks that show the tree: "
-            "mend it, or take that key out and remove by hand what sinks show that the spec does "
-            "not name any more"
-        ) from error
+        raise CorruptStateError(f"{source} is damaged: {where}: {first['msg']}; {what}") from error
 
 
 def decode_state(data: bytes, source: str) -> tuple[int, State | None]:

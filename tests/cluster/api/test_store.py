@@ -16,10 +16,12 @@ from statusfleet.store import (
     ConflictError,
     CorruptKeyError,
     CorruptStateError,
+    Leave,
     SequenceError,
     State,
     StoreError,
     TreeState,
+    Underway,
 )
 from statusfleet.store.identities import CANARY, TREE
 from statusfleet.store.kubernetes import KubernetesReader, KubernetesStore
@@ -97,18 +99,20 @@ async def test_keys_are_made_once_and_under_their_names(store: KubernetesStore) 
     }
 
 
-async def test_who_shows_the_tree_stands_beside_the_head_which_older_servers_read(
+async def test_what_older_servers_need_not_know_stands_beside_the_head_that_they_read(
     store: KubernetesStore,
 ) -> None:
     sink = Sink.model_validate({"zoneFile": {"configMap": "zone"}})
+    underway = Underway({"relayer-1": Leave(1e9, 1e9 + 300)}, ("relayer-0",))
     state = await store.read()
     tree = TreeState(1, tree_of(records(2), 1), shown={sink.name: sink})
-    state = await store.write(replace(state, tree=tree))
+    state = await store.write(replace(state, tree=tree, underway=underway))
     found = await store._client.get(CONFIG_MAP, store.namespace, "eth-dev-state")
-    assert "zone" not in found["data"]["state.json"]
+    assert not any(word in found["data"]["state.json"] for word in ("zone", "relayer"))
     assert "zoneFile" in found["data"]["sinks.json"]
+    assert "relayer-1" in found["data"]["underway.json"]
     assert await again(store).read() == state
-    state = await store.write(replace(state, tree=replace(tree, shown={})))
+    state = await store.write(replace(state, tree=replace(tree, shown={}), underway=Underway()))
     assert await again(store).read() == state
     found = await store._client.get(CONFIG_MAP, store.namespace, "eth-dev-state")
     assert found["data"].keys() == {"state.json"}

@@ -30,7 +30,8 @@ class Scene:
         facts = {"restart_hash": member.restart_hash, **facts}
         members = {member.name: replace(self.seen.members[member.name], **facts)}
         self.seen = replace(self.seen, members=members)
-        return self.stalling.update(self.plan, self.seen, restarted, now)
+        self.stalling.renew(restarted)
+        return self.stalling.update(self.plan, self.seen, now)
 
     def progressing(self, stalled: Stalled) -> Finding:
         situation = Situation(self.plan, self.seen, None, stalled=stalled)
@@ -89,7 +90,7 @@ def test_one_that_gets_no_further_hides_nobody_who_does() -> None:
     members["relayer-0"] = replace(members["relayer-0"], **broken(NOW))
     seen = replace(seen, members=members)
     plan = make_plan(two, seen)
-    stalled = Stalling().update(plan, seen, (), NOW + PATIENCE_SECONDS)
+    stalled = Stalling().update(plan, seen, NOW + PATIENCE_SECONDS)
     findings = conditions(Situation(plan, seen, None, stalled=stalled))
     finding = next(f for f in findings if f.type == ConditionType.PROGRESSING)
     assert (finding.reason, finding.message) == (Reason.STARTING, "starting relayer-1")

@@ -12,17 +12,21 @@ from statusfleet.api.tree import Embedded, Sink
 from statusfleet.store import (
     ConflictError,
     CorruptStateError,
+    Leave,
     SequenceError,
     State,
     TreeState,
+    Underway,
 )
 from statusfleet.store.bundle import merged
 from statusfleet.store.state import (
     LAYOUT,
     decode_shown,
     decode_state,
+    decode_underway,
     encode_shown,
     encode_state,
+    encode_underway,
     successor,
 )
 from statusfleet.tree.publication import Publication
@@ -60,6 +64,7 @@ FULL = State(
     ),
     records={"relayer-0": record(3)},
     ports={"relayer-0/p2p": 30303},
+    underway=Underway({"relayer-1": Leave(1e9, 1e9 + 300)}, ("relayer-0",)),
 )
 
 
@@ -81,6 +86,18 @@ def test_a_state_is_read_back_as_it_was_written() -> None:
 )
 def test_every_state_is_read_back_as_it_was_written(state: State) -> None:
     assert decode_state(encode_state(state), "")[1] == state
+
+
+def test_what_is_not_there_is_not_written_so_that_older_versions_read_the_rest() -> None:
+    written = encode_state(State(fleet="eth-dev", revision=1))
+    assert not any(word in written for word in (b"underway", b"shown"))
+
+
+def test_what_is_under_way_is_read_back_and_damage_to_it_is_told_with_a_remedy() -> None:
+    assert decode_underway(encode_underway(FULL.underway), "") == FULL.underway
+    assert decode_underway("{}", "") == Underway()
+    with pytest.raises(CorruptStateError, match=r"ConfigMap x is damaged: leaving.*they wait anew"):
+        decode_underway('{"leaving": 3}', "ConfigMap x")
 
 
 def test_a_newer_layout_is_not_read_further() -> None:
