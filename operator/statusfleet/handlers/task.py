@@ -385,7 +385,7 @@ def _next_look(fleet: StatusFleet, report: Report, now: float) -> float:
     if uses:
         there = uses <= report.observation.secrets.keys()
         wait = min(wait, _jittered(_SECRETS_SECONDS if there else _MISSING_SECRET_SECONDS))
-    if report.observation.problems:
+    if report.observation.problems or any(w.lacks == "key" for w in report.plan.waiting):
         wait = min(wait, _LONGEST_RETRY_SECONDS)
     if report.next_look is not None:
         wait = min(wait, max(0.0, report.next_look - now))

@@ -15,7 +15,8 @@ import asyncio
 import base64
 import binascii
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from statusfleet.kube import names
@@ -119,7 +120,8 @@ class Identities:
         made = f"kubectl create secret generic {place.secret} -n {self._namespace}"
         return (
             f"Secret {self._namespace}/{place.secret} with its key is gone, and a new key would be "
-            "another identity: bring it back from a copy (statusfleet identities import), or "
+            "another identity: bring it back from a copy (statusfleet identities import), name the "
+            "Secret again that the manifest had for it, or "
             f"choose a new one ({made} --from-literal={place.entry}=64-HEX-DIGITS)"
         )
 
@@ -136,24 +138,34 @@ class Identities:
             CorruptKeyError: a Secret holds no key.
             KubeError: the cluster does not answer.
         """
+        kept = await self._kept()
+        return {name: self._parsed(secret, self._place(name)).key for name, secret in kept}
+
+    async def _kept(self, *, metadata_only: bool = False) -> Sequence[tuple[str, JsonDict]]:
+        """Return the Secrets that were made here, each with its identity.
+
+        A copy that somebody made under another name bears their labels too, and is none of them.
+        """
         labels = names.fleet_selector(self._fleet, part=_PART)
-        found = await self._client.list(SECRET, self._namespace, labels=labels)
-        keys = {}
-        for secret in found:
-            identity = secret["metadata"]["name"].removeprefix(f"{self._fleet}-")
-            parsed = self._parsed(secret, self._place(identity))
-            self._known[identity] = parsed
-            keys[identity] = parsed.key
-        return keys
+        found = await self._client.list(
+            SECRET, self._namespace, labels=labels, metadata_only=metadata_only
+        )
+        named = [(self._identity(secret["metadata"]["name"]), secret) for secret in found]
+        return [(identity, secret) for identity, secret in named if identity]
+
+    def _identity(self, secret: str) -> str:
+        """Return whose key a Secret of that name holds, "" for nobody's."""
+        prefix = f"{self._fleet}-"
+        identity = secret.removeprefix(prefix) if secret.startswith(prefix) else ""
+        known = identity in (TREE, CANARY) or _MEMBER.fullmatch(identity)
+        return identity if known else ""
 
     async def forget(self) -> None:
         """Delete all identities that were made here, for ever; those of others are left alone.
 
         May be repeated. Raises KubeError.
         """
-        labels = names.fleet_selector(self._fleet, part=_PART)
-        found = await self._client.list(SECRET, self._namespace, labels=labels, metadata_only=True)
-        for item in found:
+        for _, item in await self._kept(metadata_only=True):
             metadata = item["metadata"]
             await self._client.delete(
                 SECRET, self._namespace, metadata["name"], uid=metadata["uid"]
@@ -172,7 +184,9 @@ class Identities:
             return
         async with self._listing:
             if not self._listed:
-                await self.list()
+                for identity, secret in await self._kept():
+                    with suppress(CorruptKeyError):  # told to whoever asks for that one
+                        self._known[identity] = self._parsed(secret, self._place(identity))
                 self._listed = True
 
     async def _made(self, place: _Place, key: PrivateKey) -> JsonDict:

@@ -150,6 +150,43 @@ async def test_a_secret_without_a_key_is_refused_by_name_and_left_alone(
     assert await store._client.get(SECRET, store.namespace, "eth-dev-relayer-0") == made
 
 
+async def test_one_secret_without_a_key_keeps_no_other_from_being_read(
+    client: KubeClient, namespace: str
+) -> None:
+    store = KubernetesStore(client, namespace, "eth-dev")
+    good = await store.ensure_member_key("relayer-0")
+    await store.ensure_member_key("relayer-1")
+    made = await client.get(SECRET, namespace, "eth-dev-relayer-1")
+    await client.delete(SECRET, namespace, "eth-dev-relayer-1")
+    metadata = {k: made["metadata"][k] for k in ("namespace", "name", "labels")}
+    await client.create({**made, "metadata": metadata, "data": {}})
+    watch = Watch(client, namespace)
+    await watch.look()
+    fresh = KubernetesStore(client, namespace, "eth-dev", watched=watch)
+    assert (await fresh.ensure_member_key("relayer-0")).data == good.data
+    with pytest.raises(CorruptKeyError, match="/eth-dev-relayer-1 is no key"):
+        await fresh.ensure_member_key("relayer-1")
+
+
+async def test_a_copy_of_an_identity_under_another_name_is_nobody_s(
+    client: KubeClient, namespace: str
+) -> None:
+    store = KubernetesStore(client, namespace, "eth-dev")
+    key = await store.ensure_member_key("relayer-0")
+    made = await client.get(SECRET, namespace, "eth-dev-relayer-0")
+    for name in ("eth-dev-relayer-0-backup", "backup"):
+        metadata = {"namespace": namespace, "name": name, "labels": made["metadata"]["labels"]}
+        await client.create({**made, "metadata": metadata})
+    watch = Watch(client, namespace)
+    await watch.look()
+    fresh = KubernetesStore(client, namespace, "eth-dev", watched=watch)
+    assert (await fresh.ensure_member_key("relayer-0")).data == key.data
+    assert (await fresh.export()).keys.keys() == {"relayer-0"}
+    await fresh.forget()
+    assert await client.find(SECRET, namespace, "eth-dev-relayer-0") is None
+    assert await client.find(SECRET, namespace, "eth-dev-relayer-0-backup") is not None
+
+
 @pytest.mark.parametrize("name", ["", "relayer", "relayer--1", "relayer-00", "x-0", "tree-0"])
 async def test_only_members_have_identities(store: KubernetesStore, name: str) -> None:
     with pytest.raises(StoreError, match="is no member's name"):

@@ -17,7 +17,7 @@ from typing import Self, get_args
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.roles import RoleName
 from statusfleet.kube.client import KubeClient
-from statusfleet.kube.errors import ConflictError
+from statusfleet.kube.errors import ConflictError, ForbiddenError
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
     PERSISTENT_VOLUME_CLAIM,
@@ -185,8 +185,10 @@ class KubernetesWorld:
         try:
             made = (SECRET.kind, self._owner.child(member.name)) in self._view.children
             key = await self._credentials.key(fleet, member, secrets, made=made)
-        except (WorldError, CorruptKeyError, LostKeyError) as error:
-            keyless = str(error)  # what runs already goes on with the key that it was started with
+        except (WorldError, CorruptKeyError, LostKeyError, ForbiddenError) as error:
+            # What runs already goes on with the key that it was started with. No right, or a quota,
+            # keeps nobody else from work.
+            keyless = str(error)
         record = state.record(member.name)
         node = self._view.nodes.get(pod.node) if pod is not None else None
         previous = frozenset(filter(None, (record.ip, record.ip6))) if record else frozenset[str]()
@@ -244,7 +246,9 @@ class KubernetesWorld:
             StoreError: the memory cannot be written.
         """
         await keep_records(self._store, plan)
-        owner, roles = self._owner, {member.id.role for member in plan.members}
+        assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
+        # Also those of members that lack something for now, and run.
+        owner, roles = self._owner, {member.role for member in desired_members(self._fleet.spec)}
         await self._ensure(service_account(owner))
         await self._ensure(member_policy(owner))
         await self._serve_tree("embedded" in plan.tree.sinks if plan.tree is not None else False)
