@@ -88,30 +88,38 @@ class Farewell:
         await self._trees.recall()
         if self._trees.publication is None:
             return None
-        state = await self._store.read()
-        since = state.tree.withdrawn.get(self._uid)
+        since = (await self._store.read()).tree.withdrawn.get(self._uid)
         if since is None:
-            # Sinks that the spec named once are in the memory, those that it names may not be.
-            for dropped in self._trees.use(self._sinks(fleet, observation)):
-                await dropped.close()
-            states = await self._trees.unpublish()
-            left = [state for state in states if state.progress != "Pending"]
-            named = "; ".join(f"{s.name}: {s.problem or 'still published'}" for s in left)
-            if left and self._store.ends:
-                # What it would take may be gone already, and the namespace waits for nobody.
-                _log.warning("fleet %s: its tree stays where it was (%s)", fleet.name, named)
-            elif left:
-                text = (
-                    f"the tree cannot be taken back ({named}); set spec.deletion.tree to Keep to "
-                    "leave it there"
-                )
-                return Wait(_SINK_RETRY_SECONDS, text)
-            since, state = self._now(), await self._store.read()
+            wait = await self._withdraw(fleet, observation)
+            if wait is not None:
+                return wait
+        now = self._now()
+        if since is None or since > now:  # or the clock was put back meanwhile
+            since, state = now, await self._store.read()
             tree = replace(state.tree, withdrawn={self._uid: since}, shown={})
             await self._store.write(replace(state, tree=tree))
         if plan.tree is None:
             return None
         until = since + plan.tree.root_ttl_seconds
-        if fleet.spec.deletion.drain and self._now() < until:
-            return Wait(until - self._now(), "waiting until readers have forgotten the members")
+        if fleet.spec.deletion.drain and now < until:
+            return Wait(until - now, "waiting until readers have forgotten the members")
+        return None
+
+    async def _withdraw(self, fleet: StatusFleet, observation: Observation) -> Wait | None:
+        """Take the tree from every sink; None means that it is gone, or stays for ever."""
+        # Sinks that the spec named once are in the memory, those that it names may not be.
+        for dropped in self._trees.use(self._sinks(fleet, observation)):
+            await dropped.close()
+        states = await self._trees.unpublish()
+        left = [state for state in states if state.progress != "Pending"]
+        named = "; ".join(f"{s.name}: {s.problem or 'still published'}" for s in left)
+        if left and self._store.ends:
+            # What it would take may be gone already, and the namespace waits for nobody.
+            _log.warning("fleet %s: its tree stays where it was (%s)", fleet.name, named)
+        elif left:
+            text = (
+                f"the tree cannot be taken back ({named}); set spec.deletion.tree to Keep to "
+                "leave it there"
+            )
+            return Wait(_SINK_RETRY_SECONDS, text)
         return None
