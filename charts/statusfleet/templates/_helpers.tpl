@@ -80,7 +80,7 @@ app.kubernetes.io/name: statusfleet
   verbs: [list]
 - apiGroups: [externaldns.k8s.io]
   resources: [dnsendpoints]
-  verbs: [create, delete, get, list, update]
+  verbs: [create, delete, get, list, update, watch]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [create, delete, list, patch, watch]

@@ -1,7 +1,8 @@
 """One kind of object, followed for ever: first everything that is there, then what happens to it.
 
 Where the connection breaks, it goes on from the last word; where the server has forgotten from when
-on we want to know, everything is listed again.
+on we want to know, everything is listed again. A kind that not every cluster has is asked for now
+and then: while the server does not know it, there is nothing of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Final, NoReturn, Protocol
 
 from statusfleet.kube.client import KubeClient
-from statusfleet.kube.errors import AnswerError, ConflictError
+from statusfleet.kube.errors import AnswerError, ConflictError, NotFoundError
 from statusfleet.kube.kinds import JsonDict, Kind
 from statusfleet.kube.reading import SILENCE_SECONDS
 from statusfleet.kube.requests import named
@@ -61,10 +62,12 @@ class Following:
         metadata_only: bool,
         listing: asyncio.Semaphore,
         clock: Callable[[], float],
+        optional: bool = False,
     ) -> None:
         """Take what to follow: objects that bear `label`, "" for all.
 
-        `listing` bounds how many list at a time, since a page is large. `clock` gives seconds.
+        `listing` bounds how many list at a time, since a page is large. `clock` gives seconds. An
+        `optional` kind may be none of the cluster's, or come and go.
         """
         self._client = client
         self._kind = kind
@@ -74,6 +77,7 @@ class Following:
         self._metadata_only = metadata_only
         self._listing = listing
         self._clock = clock
+        self._optional = optional
         self._since = ""
         self._heard = clock()
         self._queued: float | None = None  # since when it waits for its turn to list
@@ -98,12 +102,27 @@ class Following:
             except ConflictError:
                 self._since, wait = "", _FIRST_RETRY_SECONDS
             except AnswerError as error:
-                wait = _FIRST_RETRY_SECONDS * 2.0 ** min(self._failures, 10)
-                wait = min(_LONGEST_RETRY_SECONDS, wait)
-                self._failures += 1
-                # Once is nothing: a server restarts, a connection was idle for too long.
-                _log.log(logging.WARNING if self._failures > 1 else logging.DEBUG, "%s", error)
+                if self._optional and isinstance(error, NotFoundError):
+                    wait = self._find_nothing()
+                else:
+                    wait = self._fail(error)
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+
+    def _find_nothing(self) -> float:
+        """Tell that there is nothing of the kind; return after how many seconds to ask again."""
+        self._hear()
+        self._keeper.begin()
+        self._keeper.complete()
+        self._since = ""
+        return _LONGEST_RETRY_SECONDS
+
+    def _fail(self, error: AnswerError) -> float:
+        """Note a failure; return after how many seconds to try again."""
+        wait = _FIRST_RETRY_SECONDS * 2.0 ** min(self._failures, 10)
+        self._failures += 1
+        # Once is nothing: a server restarts, a connection was idle for too long.
+        _log.log(logging.WARNING if self._failures > 1 else logging.DEBUG, "%s", error)
+        return min(_LONGEST_RETRY_SECONDS, wait)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -17,7 +17,15 @@ from typing import Any, Final
 
 from statusfleet.handlers.following import Following
 from statusfleet.kube.client import KubeClient
-from statusfleet.kube.kinds import NODE, POD, SERVICE, STATEFUL_SET, JsonDict, Kind
+from statusfleet.kube.kinds import (
+    DNS_ENDPOINT,
+    NODE,
+    POD,
+    SERVICE,
+    STATEFUL_SET,
+    JsonDict,
+    Kind,
+)
 from statusfleet.kube.names import FLEET_LABEL
 from statusfleet.worlds.kubernetes.records import (
     RECORDS,
@@ -34,6 +42,8 @@ Place = tuple[FleetId, str]
 """Where a record is kept: fleet, and the object's name."""
 _WHOLE: Final = frozenset({NODE, POD, SERVICE})
 """Kinds whose record is made of more than metadata."""
+_OPTIONAL: Final = frozenset({DNS_ENDPOINT})
+"""Kinds that are installed by others, or are not, before the operator starts or while it runs."""
 _LISTS: Final = 2
 """Kinds that are listed at a time: one is being sent while another is read."""
 _BETWEEN_WORDS_SECONDS: Final = 60.0
@@ -76,6 +86,7 @@ class Mirror:
                 metadata_only=kept.kind not in _WHOLE,
                 listing=listing,
                 clock=clock,
+                optional=kept.kind in _OPTIONAL,
             )
             for kept in self._kept
         ]

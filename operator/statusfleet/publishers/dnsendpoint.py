@@ -71,10 +71,14 @@ class DnsEndpointSink:
         self._find_servers = find_servers
         self._patience_seconds = patience_seconds
         self._root = OwnObject(objects, owner, DNS_ENDPOINT, f"{owner.fleet}-tree-root", ROOT_PART)
+        self._entries: dict[str, OwnObject] = {}
+        """Those that were seen or written, by name."""
 
     def touched(self) -> bool:
-        """Not every cluster has the kind, so it is not watched (`Sink`)."""
-        return False
+        """Whether the watch shows other objects than ours, or lacks one (`Sink`)."""
+        # Each is asked, since it remembers what it was shown.
+        touched = [own.touched() for own in (self._root, *self._entries.values())]
+        return any(touched)
 
     async def root(self, domain: str) -> str | None:
         """Return the root in its object; without the kind there is none (`Sink`)."""
@@ -113,7 +117,7 @@ class DnsEndpointSink:
             if name in arranged:
                 await self._write(target, name, found, arranged[name])
             else:
-                await self._object(name).delete(found)
+                await self._delete(name, found)
 
     async def read_back(self, url: str) -> tuple[SeenTree, ...]:
         """Read the tree from each server that the DNS names for its domain (`Sink`)."""
@@ -156,7 +160,7 @@ class DnsEndpointSink:
                 check_ours(root, target.link)
             await self._root.delete(found)
         for name, shard in shards.items():
-            await self._object(name).delete(shard)
+            await self._delete(name, shard)
 
     async def close(self) -> None:
         """Nothing is held (`Sink`)."""
@@ -167,10 +171,15 @@ class DnsEndpointSink:
             try:
                 found = await self._objects.list(DNS_ENDPOINT, self._owner.namespace, labels=labels)
             except NotFoundError as error:
+                self._entries = {}
                 raise MissingKindError(
                     "this cluster has no kind DNSEndpoint: install ExternalDNS with its CRD"
                 ) from error
-        return {item["metadata"]["name"]: item for item in found}
+        shards = {item["metadata"]["name"]: item for item in found}
+        self._entries = {name: self._object(name) for name in shards}
+        for name, item in shards.items():
+            self._entries[name].know(item)
+        return shards
 
     async def _write(
         self, target: Target, name: str, found: JsonDict | None, texts: Mapping[str, str]
@@ -178,8 +187,13 @@ class DnsEndpointSink:
         content = _content(texts, target.settings.entry_ttl_seconds)
         await self._object(name).write(found, content)
 
+    async def _delete(self, name: str, found: JsonDict) -> None:
+        await self._object(name).delete(found)
+        del self._entries[name]
+
     def _object(self, name: str) -> OwnObject:
-        return OwnObject(self._objects, self._owner, DNS_ENDPOINT, name, ENTRIES_PART)
+        made = OwnObject(self._objects, self._owner, DNS_ENDPOINT, name, ENTRIES_PART)
+        return self._entries.setdefault(name, made)
 
 
 async def _check_roots(servers: Iterable[Server], domain: str) -> None:

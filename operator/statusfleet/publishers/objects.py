@@ -109,7 +109,7 @@ class OwnObject:
                 f"{self.what} is there already and not of this fleet: choose another name, "
                 f"or give it the label {FLEET_LABEL}={self._owner.fleet}"
             )
-        self._know(found)
+        self.know(found)
         return found
 
     async def write(self, found: JsonDict | None, content: Body) -> None:
@@ -129,7 +129,7 @@ class OwnObject:
                 kept = await self._objects.create({**head, "metadata": metadata, **content})
             else:
                 kept = await self._objects.replace({**found, **head, **content})
-        self._know(kept)
+        self.know(kept)
 
     async def delete(self, found: JsonDict) -> None:
         """Delete the object, if it still is as `found`; raises as `write`."""
@@ -142,8 +142,9 @@ class OwnObject:
                 uid=metadata["uid"],
                 resource_version=metadata["resourceVersion"],
             )
-        self._know(None)
+        self.know(None)
 
-    def _know(self, found: JsonDict | None) -> None:
+    def know(self, found: JsonDict | None) -> None:
+        """Take the object as it was read among others, None where there is none."""
         self._version = int(found["metadata"]["resourceVersion"]) if found is not None else 0
         self._shown = self._shown and found is not None

@@ -8,18 +8,17 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from statusfleet.kube import KubeClient
-from statusfleet.kube.kinds import CUSTOM_RESOURCE_DEFINITION, DNS_ENDPOINT
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.dnsendpoint import DnsEndpointSink
 from statusfleet.publishers.objects import Owner
 from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store.kubernetes import KubernetesStore
+from support.dns_endpoint_kind import install
 from support.dns_servers import (
     KEY_NAME,
     SECRET,
@@ -38,45 +37,10 @@ PATIENCE_SECONDS = 180.0
 _BUILT = Path(__file__).parents[3] / ".build" / "bin"
 URL = vector_tree(0).url
 
-CRD: dict[str, Any] = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {
-        "name": "dnsendpoints.externaldns.k8s.io",
-        "annotations": {"api-approved.kubernetes.io": "unapproved, for tests"},
-    },
-    "spec": {
-        "group": "externaldns.k8s.io",
-        "names": {"kind": "DNSEndpoint", "plural": "dnsendpoints", "singular": "dnsendpoint"},
-        "scope": "Namespaced",
-        "versions": [
-            {
-                "name": "v1alpha1",
-                "served": True,
-                "storage": True,
-                "subresources": {"status": {}},
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
-
 
 @pytest.fixture
 async def endpoints_kind(client: KubeClient) -> None:
-    if await client.find(CUSTOM_RESOURCE_DEFINITION, "", CRD["metadata"]["name"]) is None:
-        await client.create(CRD)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            with contextlib.suppress(Exception):
-                await client.list(DNS_ENDPOINT, "default")
-                return
-            await asyncio.sleep(0.1)
+    await install(client)
 
 
 @pytest.fixture

@@ -43,6 +43,8 @@ class Server:
     things: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     asked: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
     refuse: bool = False
+    unknown: set[str] = field(default_factory=set)
+    """Kinds that it does not know."""
     refuse_to_tell: bool = False
     _watchers: dict[str, list[web.StreamResponse]] = field(
         default_factory=lambda: defaultdict(list)
@@ -53,6 +55,8 @@ class Server:
         self.asked.append((plural, dict(request.query), request.headers["Accept"]))
         if self.refuse:
             return web.Response(status=503, text="{}")
+        if plural in self.unknown:
+            return web.Response(status=404, text="404 page not found")
         if "watch" in request.query and self.refuse_to_tell:
             return web.Response(status=403, text='{"message": "you may not watch"}')
         if "watch" not in request.query:
@@ -247,6 +251,28 @@ async def test_a_watch_that_stays_refused_is_told_of(caplog: pytest.LogCaptureFi
         await until(lambda: "you may not watch" in caplog.text)
         assert seen.of().pods
         assert server.times_listed("pods") == 1
+
+
+async def test_a_kind_that_not_every_cluster_has_may_come_and_go(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("statusfleet.handlers.following._LONGEST_RETRY_SECONDS", 0.05)
+    server = Server(unknown={"dnsendpoints"})
+    async with complete(server) as seen:  # which waits for no kind that is not there
+        await until(lambda: server.times_listed("dnsendpoints") > 2)
+        server.things["dnsendpoints"] = [thing("eddy-tree-root", 1)]
+        server.unknown.clear()
+        await until(lambda: ("DNSEndpoint", "eddy-tree-root") in seen.of().children)
+        await server.tell("dnsendpoints", "DELETED", thing("eddy-tree-root", 101))
+        await until(lambda: not seen.of().children)
+        await server.tell("dnsendpoints", "ADDED", thing("eddy-tree-root", 102))
+        await until(lambda: bool(seen.of().children))
+        server.unknown.add("dnsendpoints")
+        await server.cut("dnsendpoints")
+        await until(lambda: not seen.of().children)
+        assert seen.changed == [EDDY] * 4
+        assert seen.mirror.silent_seconds == 0.0
+    assert "dnsendpoints" not in caplog.text.lower()
 
 
 async def test_who_waits_for_a_turn_to_list_is_not_silent() -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from statusfleet.api.tree import Sink as SinkSpec
-from statusfleet.kube.kinds import DNS_ENDPOINT
+from statusfleet.kube.kinds import DNS_ENDPOINT, Kind
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.build import SinkBuilder, build_sinks
 from statusfleet.publishers.cluster_dns import ClusterDnsSink
@@ -161,6 +161,40 @@ async def test_no_entry_is_taken_away_while_the_dns_shows_the_root_before(
     dns.publish(external_dns(objects))
     await place.tidy(later)
     assert external_dns(objects).texts == later.publication.records()
+
+
+async def test_an_object_that_somebody_deletes_or_changes_is_noticed_and_comes_back(
+    objects: FakeObjects, dns: EmbeddedDnsServer
+) -> None:
+    def watched(kind: Kind, name: str) -> str | None:
+        found = objects.objects.get((kind.kind, "status", name))
+        return found["metadata"]["resourceVersion"] if found is not None else None
+
+    async def look_up(domain: str) -> tuple[Server, ...]:
+        return (Server(*dns.address),)
+
+    owner = Owner("status", "eth", watched)
+    place = DnsEndpointSink(objects, owner, find_servers=look_up, patience_seconds=60)
+    mirroring = asyncio.create_task(_mirror(objects, dns))
+    wish = target(Publication(tree_of(range(1500), 1)))
+    await publish(place, wish)
+    assert not place.touched()
+    for name in sorted(name for _, _, name in objects.objects):
+        metadata = objects.objects["DNSEndpoint", "status", name]["metadata"]
+        version = {"uid": metadata["uid"], "resource_version": metadata["resourceVersion"]}
+        await objects.delete(DNS_ENDPOINT, "status", name, **version)
+        assert place.touched()
+        await publish(place, wish)
+        assert not place.touched()
+        spoilt = objects.objects["DNSEndpoint", "status", name]
+        objects.put({**spoilt, "spec": {"endpoints": []}})
+        assert place.touched()
+        await publish(place, wish)
+        assert not place.touched()
+    assert external_dns(objects).texts == wish.publication.records()
+    await place.withdraw(wish)
+    assert not place.touched()
+    mirroring.cancel()
 
 
 async def _mirror(objects: FakeObjects, dns: EmbeddedDnsServer) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
+    DNS_ENDPOINT,
     NETWORK_POLICY,
     NODE,
     PERSISTENT_VOLUME_CLAIM,
@@ -130,7 +131,7 @@ class Snapshot:
     services: Mapping[str, ServiceRecord] = field(default_factory=dict)
     stateful_sets: Mapping[str, StatefulSetRecord] = field(default_factory=dict)
     children: Mapping[tuple[str, str], Child] = field(default_factory=dict)
-    """Claims, ConfigMaps, Secrets, Deployments, budgets, policies, accounts, roles."""
+    """What is of any other kind in `RECORDS`, such as claims, ConfigMaps, Secrets."""
     nodes: Mapping[str, NodeRecord] = field(default_factory=dict)
 
 
@@ -233,6 +234,7 @@ def node_from_body(body: Body) -> NodeRecord:
 RECORDS: Final[Mapping[Kind, Callable[[Body], Record]]] = {
     CONFIG_MAP: child_from_body,
     DEPLOYMENT: child_from_body,
+    DNS_ENDPOINT: child_from_body,
     NETWORK_POLICY: child_from_body,
     NODE: node_from_body,
     PERSISTENT_VOLUME_CLAIM: child_from_body,
