@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from contextvars import Context
 from typing import Final
 
 from statusfleet.handlers.mirror import FleetId
@@ -44,8 +45,9 @@ class Fleets:
             # Another of the same name follows one whose end was not seen: they share a memory.
             await self._end(fleet)
             self._tasks[fleet] = FleetTask(self._around, body)
+            # In the context of whoever tells us the task would hold on to the whole event.
             self._running[fleet] = self._group.create_task(
-                self._look_after(fleet), name="fleet {}/{}".format(*fleet)
+                self._look_after(fleet), name="fleet {}/{}".format(*fleet), context=Context()
             )
 
     async def fleet_gone(self, body: JsonDict) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from statusfleet.handlers import fleets
 from statusfleet.handlers.fleets import Fleets
 from statusfleet.handlers.numbers import Numbers
 from statusfleet.worlds.kubernetes.names import Owner
+
+EVENT: ContextVar[str] = ContextVar("EVENT")
+"""What Kopf keeps while it handles an event: the event, with all that the server says."""
 
 
 def body(name: str, uid: str = "1") -> dict[str, Any]:
@@ -22,6 +26,7 @@ class FakeTask:
     """In the place of a fleet's task, whose own faults nobody can call for: runs until told."""
 
     made: list[FakeTask]
+    context: Context
 
     def __init__(self, around: object, body: dict[str, Any]) -> None:
         self.body = body
@@ -33,6 +38,7 @@ class FakeTask:
         self.body = body
 
     async def run(self) -> None:
+        self.context = copy_context()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beside())
 
@@ -103,3 +109,14 @@ async def test_another_fleet_of_the_same_name_has_a_task_of_its_own(made: list[F
         assert [task.owner.uid for task in made] == ["1", "2"]
         await tasks.fleet_gone(body("eddy", uid="1"))  # the one before, late
         await tasks.fleet_gone(body("eddy", uid="2"))
+
+
+async def test_a_task_does_not_hold_on_to_the_event_that_began_it(made: list[FakeTask]) -> None:
+    around: Any = Around()
+    async with asyncio.TaskGroup() as group:
+        tasks = Fleets(around, group)
+        EVENT.set("a fleet, with who set which of its fields")
+        await tasks.fleet_seen(body("eddy"))
+        await asyncio.sleep(0)
+        assert EVENT not in made[0].context
+        await tasks.stop()
