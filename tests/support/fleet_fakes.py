@@ -22,6 +22,7 @@ from statusfleet.plan import (
 from statusfleet.publishers.sink import SeenTree, SinkError, WholeZone
 from statusfleet.reconcile.fleet import Reconciler, Report
 from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.reachable import DialBack
 from statusfleet.store import FolderStore
 from statusfleet.tree.zone import Zone
 from statusfleet.worlds.protocol import CanaryWish
@@ -149,12 +150,17 @@ class Stage:
         self.world = FakeWorld(lambda: self.time)
         self.restart()
 
-    def restart(self, *, grace_seconds: float = 0.0) -> None:
+    def restart(self, *, grace_seconds: float = 0.0, dial_back: DialBack | None = None) -> None:
         """Begin anew as a second process would: the memory stays, the rest is forgotten."""
         self.dns = FakeDns()
         trees = TreeKeeper(self.store, [WholeZone("embedded", self.dns)], lambda: self.time)
         self.reconciler = Reconciler(
-            self.world, trees, self.store, lambda: self.time, grace_seconds=grace_seconds
+            self.world,
+            trees,
+            self.store,
+            lambda: self.time,
+            grace_seconds=grace_seconds,
+            dial_back=dial_back,
         )
 
     async def passes(self, fleet: StatusFleet, count: int = 1, **settings: Any) -> Report:

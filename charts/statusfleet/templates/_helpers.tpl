@@ -65,7 +65,11 @@ app.kubernetes.io/name: statusfleet
   verbs: [create, delete, list, patch, watch]
 - apiGroups: [""]
   resources: [pods]
+  {{- if eq "true" (include "statusfleet.dialsFromNodes" .) }}
+  verbs: [create, delete, list, patch, watch]
+  {{- else }}
   verbs: [delete, list, patch, watch]
+  {{- end }}
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
@@ -99,6 +103,11 @@ app.kubernetes.io/name: statusfleet
 - apiGroups: [statusfleet.io]
   resources: [statusfleets/status]
   verbs: [patch]
+{{- end }}
+
+{{/* Whether pods dial members behind load balancers; no value is there with --reuse-values. */}}
+{{- define "statusfleet.dialsFromNodes" -}}
+{{- eq "MemberNode" (.Values.operator.dialLoadBalancersFrom | default "Operator") }}
 {{- end }}
 
 {{- define "statusfleet.nodeRules" -}}

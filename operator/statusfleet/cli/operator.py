@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 FAILED = 1
+
+
+class DialFrom(StrEnum):
+    """From where members behind load balancers are dialed."""
+
+    OPERATOR = "operator"
+    MEMBER_NODE = "member-node"
 
 
 def operator(
@@ -76,6 +84,15 @@ def operator(
             help="How conditions call the place from where members are dialed.",
         ),
     ] = "the operator",
+    dial_load_balancers_from: Annotated[
+        DialFrom,
+        typer.Option(
+            "--dial-load-balancers-from",
+            help="From where members behind load balancers are dialed: member-node makes a pod on "
+            "the member's own node, for clusters where the operator cannot reach its own load "
+            "balancers.",
+        ),
+    ] = DialFrom.OPERATOR,
     publish_unreachable: Annotated[
         bool,
         typer.Option(
@@ -110,6 +127,7 @@ def operator(
         image=image,
         vantage=vantage,
         reach_first=not publish_unreachable,
+        dial_from_nodes=dial_load_balancers_from is DialFrom.MEMBER_NODE,
         port=port,
         parallel=parallel,
         grace_seconds=unready_grace,

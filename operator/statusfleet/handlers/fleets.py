@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from contextvars import Context
 from typing import Final
 
 from statusfleet.handlers.mirror import FleetId
-from statusfleet.handlers.task import FleetTask, Surroundings
+from statusfleet.handlers.surroundings import Surroundings
+from statusfleet.handlers.task import FleetTask
 from statusfleet.kube.kinds import JsonDict
 
 _ANEW_SECONDS: Final = 10.0
@@ -98,7 +98,6 @@ class Fleets:
         if running is None:
             return
         running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        await asyncio.wait([running])
         del self._tasks[fleet]
         self._around.numbers.forget(fleet)

@@ -22,7 +22,7 @@ from typing import Any, Final
 from statusfleet.handlers.fleets import Fleets
 from statusfleet.handlers.numbers import Numbers
 from statusfleet.handlers.slot import Slots
-from statusfleet.handlers.task import Surroundings
+from statusfleet.handlers.surroundings import Surroundings
 from statusfleet.handlers.watches import Watches
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.connection import Connection, load_connection
@@ -55,6 +55,7 @@ class OperatorSettings:
     image: str = ""
     vantage: str = ""
     reach_first: bool = True
+    dial_from_nodes: bool = False
     host: str = ""
     port: int = 8080
     parallel: int = 16
@@ -141,6 +142,7 @@ class Operator:
             image=settings.image,
             vantage=settings.vantage,
             reach_first=settings.reach_first,
+            dial_from_nodes=settings.dial_from_nodes,
             grace_seconds=settings.grace_seconds,
             now=time.time,
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from statusfleet.api.status import ConditionType
 from statusfleet.store import State, Store, TreeState
 from statusnode.records.enr import Record, RecordError
 
@@ -37,3 +38,15 @@ def told_by(status: Mapping[str, Any]) -> State:
             records[member["name"]] = str(Record.parse(member.get("enr") or ""))
     seq = (status.get("tree") or {}).get("seq") or 0
     return State(records=records, tree=TreeState(seq=seq))
+
+
+def reached(status: Mapping[str, Any]) -> dict[str, str]:
+    """Return the enodes of the members that were reached, by name, when a status was written.
+
+    It tells so only of all that were ready.
+    """
+    conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
+    if conditions.get(ConditionType.REACHABLE) != "True":
+        return {}
+    rows = [row for row in status.get("members") or () if row.get("ready")]
+    return {row["name"]: str(row.get("enode", "")) for row in rows}

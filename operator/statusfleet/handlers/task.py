@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from statusfleet.api.fleet import GROUP, StatusFleet
@@ -21,12 +20,13 @@ from statusfleet.api.manifest import fleet_problems, parse_fleet
 from statusfleet.api.problems import Path, path_text
 from statusfleet.api.secrets import secret_uses
 from statusfleet.api.status import ConditionType, Phase
+from statusfleet.canary.knock import knocker
 from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.notices import Noticeboard, left, notices, restarts, unused
-from statusfleet.handlers.numbers import Numbers, Outcome
-from statusfleet.handlers.recollection import recollect
-from statusfleet.handlers.slot import Slot, Slots
-from statusfleet.kube.client import KubeClient
+from statusfleet.handlers.numbers import Outcome
+from statusfleet.handlers.recollection import reached, recollect
+from statusfleet.handlers.slot import Slot
+from statusfleet.handlers.surroundings import Surroundings
 from statusfleet.kube.errors import (
     ForbiddenError,
     InvalidError,
@@ -45,15 +45,18 @@ from statusfleet.reconcile.conditions import Finding
 from statusfleet.reconcile.fleet import Reconciler, Report
 from statusfleet.reconcile.loop import Wakeful
 from statusfleet.reconcile.publishing import TreeKeeper
-from statusfleet.reconcile.reachable import MOST_OF_ALL, DialBack
+from statusfleet.reconcile.reachable import DialBack
 from statusfleet.reconcile.reasons import Reason
 from statusfleet.reconcile.status import Status, fleet_status, moment, troubled_status
 from statusfleet.store import CorruptKeyError, CorruptStateError, NewerVersionError, StoreError
 from statusfleet.store.kubernetes import KubernetesStore
 from statusfleet.worlds.errors import WorldError
+from statusfleet.worlds.kubernetes.dialing import NodeDialing
 from statusfleet.worlds.kubernetes.names import Owner
 from statusfleet.worlds.kubernetes.records import Snapshot
 from statusfleet.worlds.kubernetes.world import KubernetesWorld
+from statusfleet.worlds.protocol import Vantage
+from statusnode.crypto.keys import PrivateKey
 
 RESYNC_SECONDS: Final = 300.0
 _LONGEST_RETRY_SECONDS: Final = 60.0
@@ -72,27 +75,6 @@ _BLOCKING: Final = (
 )
 """What another attempt alone does not mend."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all fleets of an operator share.
-
-    `image` is the operator's own, `vantage` what to call the place from where members are dialed;
-    without `reach_first`, one that cannot be reached from there is published all the same. An
-    unready member stays in its tree for `grace_seconds`.
-    """
-
-    client: KubeClient
-    snapshot: Callable[[tuple[str, str]], Snapshot]
-    slots: Slots
-    numbers: Numbers
-    image: str
-    vantage: str
-    reach_first: bool
-    grace_seconds: float
-    now: Callable[[], float]
-    dials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_OF_ALL))
 
 
 class FleetTask:
@@ -128,11 +110,22 @@ class FleetTask:
         self._trees = TreeKeeper(
             self._store, (), around.now, waiting=self._slot.waiting, reach=self._builder.again
         )
+        self._dialing = NodeDialing(
+            around.client,
+            self.owner,
+            self._snapshot,
+            lambda: self._fleet,
+            image=around.image,
+            wanted=around.dial_from_nodes,
+            slots=around.pods,
+            reached=reached(self._status),
+        )
         self._dial_back = DialBack(
-            around.vantage,
+            Vantage(around.vantage, knocker(PrivateKey.generate())),
             around.now,
             self._loop.wake,
             required=around.reach_first,
+            elsewhere=self._dialing.vantage,
             slots=around.dials,
         )
         self._reconciler = Reconciler(
@@ -172,6 +165,7 @@ class FleetTask:
     def wake(self) -> None:
         """Have the fleet looked at soon: something of it has changed."""
         self._seen = None
+        self._dialing.look()
         self._loop.wake()
 
     async def run(self) -> None:
@@ -227,6 +221,7 @@ class FleetTask:
         if not fleet.spec.paused:
             await self._hold()
             await self._recollect()
+            await self._dialing.sweep()
         report = await self._reconciler.reconcile(fleet, wrong)
         self._around.numbers.ran(self.fleet_id, fleet.spec.canary, report.observation.canary)
         now = self._around.now()
@@ -293,6 +288,7 @@ class FleetTask:
     async def _take_away(self) -> float:
         if FINALIZER not in (self._body["metadata"].get("finalizers") or ()):
             return RESYNC_SECONDS
+        self._dial_back.rest()
         # What is wrong with a spec does not keep its fleet from going as it says.
         fleet = self._parsed()[0] or self._parse()[0]
         wait = await self._farewell.step(fleet) if fleet is not None else None

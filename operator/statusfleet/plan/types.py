@@ -99,6 +99,8 @@ class ObservedMember:
     dial: Endpoint | None = None
     advertised: Endpoint | None = None
     address_source: str = ""
+    node: str = ""
+    """The machine that it runs on, where the world has several."""
     record: Record | None = None
     """The record that was last signed for the member, whatever became of it."""
     running: bool = False

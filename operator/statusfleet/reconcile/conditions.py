@@ -16,8 +16,15 @@ from statusfleet.plan.rollout import RolloutStep
 from statusfleet.publishers.sink import Progress
 from statusfleet.reconcile.reasons import Reason
 from statusfleet.reconcile.stalling import Stalled
+from statusfleet.worlds.protocol import Vantage
 
 MOST_NAMED: Final = 5
+LOAD_BALANCER: Final = "LoadBalancer"
+"""`ObservedMember.address_source` of a member behind a load balancer."""
+_SHORT_CUT: Final = (
+    "where others reach load balancers and the operator cannot, set the chart's "
+    "operator.dialLoadBalancersFrom to MemberNode"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +58,13 @@ class TreeState:
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What came of dialing the members' addresses from `vantage`: problems by name, and whose turn
-    is still to come.
+    is still to come. `elsewhere` are by name the members that are dialed from another place.
     """
 
     vantage: str
     problems: Mapping[str, str] = field(default_factory=dict)
     pending: tuple[str, ...] = ()
+    elsewhere: Mapping[str, Vantage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +186,45 @@ def _reachable(situation: Situation) -> Finding:
             text = "members listen on this machine's loopback, where nobody else can reach them"
         return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, text)
     if reach.problems:
-        text = f"dialed from {reach.vantage}: {name_some(reach.problems)}"
-        return Finding(kind, "False", Reason.NOT_REACHED, text)
+        return Finding(kind, "False", Reason.NOT_REACHED, _not_reached(situation, reach))
     dialed = [m for m in situation.plan.members if m.enode is not None and situation.ready(m.name)]
     if reach.pending or not dialed:
         text = f"not dialed yet: {', '.join(reach.pending[:MOST_NAMED])}"
         if not reach.pending:
             text = "no member is ready and has an address"
         return Finding(kind, "Unknown", Reason.NOT_DIALED_YET, text)
-    return Finding(kind, "True", Reason.REACHED, f"dialed from {reach.vantage}")
+    return Finding(kind, "True", Reason.REACHED, _reached([m.name for m in dialed], reach))
+
+
+def _not_reached(situation: Situation, reach: Reach) -> str:
+    """Say who was not reached and from where, and what else may be tried."""
+    found, members = reach.problems, situation.observation.members
+    if found.keys() & reach.elsewhere.keys():
+        places = {n: reach.elsewhere[n].name for n in found if n in reach.elsewhere}
+        text = name_some(
+            {n: f"dialed from {places.get(n, reach.vantage)}: {why}" for n, why in found.items()}
+        )
+    else:
+        text = f"dialed from {reach.vantage}: {name_some(found)}"
+    here = (members.get(name) for name in found if name not in reach.elsewhere)
+    if any(member is not None and member.address_source == LOAD_BALANCER for member in here):
+        text += f"; {_SHORT_CUT}"
+    return text
+
+
+def _reached(names: list[str], reach: Reach) -> str:
+    """Say from where members were reached, and what that does not prove."""
+    places = {name: reach.elsewhere[name] for name in names if name in reach.elsewhere}
+    if not places:
+        return f"dialed from {reach.vantage}"
+    named = list(places.items())[:MOST_NAMED]
+    parts = [f"{name} dialed from {place.name}" for name, place in named]
+    if len(places) > MOST_NAMED:
+        parts.append(f"and {len(places) - MOST_NAMED} more likewise")
+    if len(places) < len(names):
+        parts.append(f"all others from {reach.vantage}")
+    caveats = dict.fromkeys(place.caveat for place in places.values() if place.caveat)
+    return "; ".join([*parts, *caveats])
 
 
 def _published(situation: Situation) -> Finding:

@@ -113,6 +113,8 @@ class Reconciler:
         await self._take_up()
         seen = Situation(plan, observation, None, invalid_edit=invalid_edit)
         if fleet.spec.paused:
+            if self._dial_back is not None:
+                self._dial_back.rest()
             return self._report(replace(seen, tree=self._seen_tree(), paused=True))
         await self._world.apply(plan)
         rollout, restarted = await self._roll_out(fleet, plan, observation)
@@ -181,21 +183,21 @@ class Reconciler:
 
     def _dial(self, plan: Plan, observation: Observation) -> None:
         """Have the addresses of the members that are ready be dialed."""
-        if self._dial_back is None:
+        found, seen = self._dial_back, observation.members
+        if found is None:
             return
-        self._dial_back.want(
-            {
-                member.name: member.enode
-                for member in plan.members
-                if member.enode is not None and observation.members[member.name].ready
-            }
-        )
+        targets = {
+            member.name: found.target(member.enode, seen[member.name])
+            for member in plan.members
+            if member.enode is not None and seen[member.name].ready
+        }
+        found.want(targets, resting=seen)
 
     def _reach(self) -> Reach | None:
         if self._dial_back is None:
             return None
         found = self._dial_back
-        return Reach(found.vantage, found.problems(), found.pending())
+        return Reach(found.here.name, found.problems(), found.pending(), found.elsewhere())
 
     async def _publish(
         self, fleet: StatusFleet, plan: Plan, observation: Observation
@@ -239,10 +241,9 @@ class Reconciler:
         candidates = []
         for member in plan.members:
             observed = observation.members[member.name]
-            unready = self._unready_since(member, observed, now)
-            candidates.append(
-                Candidate(member.name, member.record, published.get(member.name), unready)
-            )
+            shown = published.get(member.name)
+            unready = self._unready_since(member, observed, shown, now)
+            candidates.append(Candidate(member.name, member.record, shown, unready))
         for name, observed in _unplanned(plan, observation).items():
             # What it lacks keeps it from being changed, not from its work.
             unready = None if observed.ready else observed.unready_since or now
@@ -250,12 +251,18 @@ class Reconciler:
             candidates.append(Candidate(name, shown, shown, unready))
         return choose_members(candidates, now=now, grace_seconds=self._grace_seconds)
 
-    def _unready_since(self, member: Member, observed: ObservedMember, now: float) -> float | None:
-        """Return since when a member cannot be sent to anybody, None where it can."""
+    def _unready_since(
+        self, member: Member, observed: ObservedMember, shown: Record | None, now: float
+    ) -> float | None:
+        """Return since when a member cannot be sent to anybody, None where it can.
+
+        `shown` is its record in the tree: that address was proved once, maybe by another process.
+        """
         if not observed.ready:
             return observed.unready_since if observed.unready_since is not None else now
-        found = self._dial_back
-        if found is None or member.enode is None or found.proved(member.name, member.enode):
+        found, enode = self._dial_back, member.enode
+        proved = found is None or enode is None or found.proved(member.name, enode)
+        if proved or (shown is not None and shown.enode() == enode):
             self._unproved.pop(member.name, None)
             return None
         return self._unproved.setdefault(member.name, now)

@@ -1,101 +1,120 @@
-"""Whether the world can reach what a member advertises: dialed from here over RLPx, repeatedly.
+"""Whether the world can reach what a member advertises: dialed over RLPx, repeatedly.
 
 A record sends strangers to an address, so somebody should have been there first. The dial ends when
 the node has proved with its key that it is the one, whatever it says then: "too many peers" comes
 from a node that was reached. What was proved of one address says nothing of another.
 
-The dials run beside the passes: a pass says whom to dial (`want`) and asks what is known.
+Most members are dialed from where this process runs. Who has to be dialed from elsewhere, and how
+that is done, the world knows (`Vantage`). The dials run beside the passes: a pass says whom to dial
+(`want`) and asks what is known.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from statusnode.crypto.keys import PrivateKey
-from statusnode.devp2p.client import DialError, dial
-from statusnode.devp2p.protocol import DisconnectReason
+from statusfleet.plan import ObservedMember
+from statusfleet.worlds.protocol import Vantage
 from statusnode.records.enode import Enode
 
-TIMEOUT_SECONDS: Final = 5.0
-REPEAT_SECONDS: Final = 300.0
-FIRST_RETRY_SECONDS: Final = 1.0
-_REACHED: Final = frozenset(
-    {
-        DisconnectReason.REQUESTED,
-        DisconnectReason.USELESS_PEER,
-        DisconnectReason.TOO_MANY_PEERS,
-        DisconnectReason.ALREADY_CONNECTED,
-        DisconnectReason.INCOMPATIBLE_VERSION,
-        DisconnectReason.QUITTING,
-    }
-)
-"""What is said within a session, which only the holder of the node's key can open."""
+LONGEST_RETRY_SECONDS: Final = 300.0
 _MOST_AT_ONCE: Final = 8
 MOST_OF_ALL: Final = 128
-"""Dials under way at a time where many fleets are looked after (`slots`)."""
+"""Dials under way from here at a time where many fleets are looked after (`slots`)."""
 
-Knock = Callable[[Enode], Awaitable[str]]
-"""Dials a node; returns what keeps it from being reached, "" where nothing does."""
+Elsewhere = Callable[[ObservedMember], Vantage | None]
+"""Tells from where else than here a member has to be dialed; None: from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address to dial, and from where."""
+
+    enode: Enode
+    vantage: Vantage
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What is known of one address. `failures` counts the dials since it was last reached."""
 
-    enode: Enode
+    target: Target
     proved: bool = False
     problem: str = ""
     failures: int = 0
     due: float = 0.0
 
 
+Named = tuple[str, Proof]
+"""A member's name and what was known of it when its dial began."""
+
+
+def _nowhere_else(_: ObservedMember) -> Vantage | None:
+    return None
+
+
 class DialBack:
-    """Dials the members of one fleet from where this process runs."""
+    """Has the members of one fleet dialed."""
 
     def __init__(
         self,
-        vantage: str,
+        here: Vantage,
         now: Callable[[], float],
         changed: Callable[[], None],
         *,
         required: bool = True,
-        knock: Knock | None = None,
+        elsewhere: Elsewhere = _nowhere_else,
         slots: asyncio.Semaphore | None = None,
     ) -> None:
-        """Take what to call the place from where it is dialed, and whom to tell of a change.
+        """Take the usual place to dial from, who needs another, and whom to tell of a change.
 
         Unless `required`, what is found is told and keeps nobody out of the tree. `slots` bounds
-        the dials of several fleets together.
+        the dials of several fleets from here together; other places bound theirs themselves.
         """
-        self.vantage = vantage
+        self.here = here
         self._now = now
         self._changed = changed
         self._required = required
-        self._knock = knock or knocker(PrivateKey.generate())
+        self._elsewhere = elsewhere
         self._proofs: dict[str, Proof] = {}
+        self._resting: dict[str, Proof] = {}  # of members that are not dialed for now
+        self._under_way: set[Named] = set()
         self._wanted = asyncio.Event()
         self._own_slots = asyncio.Semaphore(_MOST_AT_ONCE)
         self._slots = slots or asyncio.Semaphore(MOST_OF_ALL)
 
-    def want(self, targets: Mapping[str, Enode]) -> None:
-        """Dial these members by name, and no others; one with a new address is dialed soon."""
-        kept = {
-            name: proof for name, proof in self._proofs.items() if targets.get(name) == proof.enode
-        }
-        new = {name: Proof(enode) for name, enode in targets.items() if name not in kept}
-        self._proofs = kept | new
-        if new:
+    def target(self, enode: Enode, member: ObservedMember) -> Target:
+        """Return how to dial a member at an address."""
+        return Target(enode, self._elsewhere(member) or self.here)
+
+    def want(self, targets: Mapping[str, Target], resting: Collection[str] = ()) -> None:
+        """Dial these members by name, and no others; one with a new address is dialed soon.
+
+        What is known of those that are `resting`, such as ones that are just started anew, is kept
+        until they are wanted again.
+        """
+        before, known = self._proofs, self._resting | self._proofs
+        self._proofs = {name: _proof(known.get(name), target) for name, target in targets.items()}
+        kept = known.keys() & set(resting) - targets.keys()
+        self._resting = {name: known[name] for name in kept}
+        if any(before.get(name) is not proof for name, proof in self._proofs.items()):
             self._wanted.set()
+
+    def rest(self) -> None:
+        """Dial nobody until somebody is wanted again; what is known is kept."""
+        self.want({}, {**self._resting, **self._proofs})
 
     def proved(self, name: str, enode: Enode) -> bool:
         """Tell whether a member may be published with that address: it was reached there once."""
         proof = self._proofs.get(name)
-        return not self._required or (proof is not None and proof.enode == enode and proof.proved)
+        return not self._required or (
+            proof is not None and proof.target.enode == enode and proof.proved
+        )
 
     def problems(self) -> dict[str, str]:
         """Return by name what kept members from being reached when they were last dialed."""
@@ -105,57 +124,79 @@ class DialBack:
         """Return the members that were not dialed yet."""
         return tuple(n for n, p in self._proofs.items() if not p.proved and not p.problem)
 
+    def elsewhere(self) -> dict[str, Vantage]:
+        """Return by name from where those members are dialed that are not dialed from here."""
+        places = {name: proof.target.vantage for name, proof in self._proofs.items()}
+        return {name: place for name, place in places.items() if place is not self.here}
+
     async def run(self) -> None:
         """Dial until cancelled."""
-        while True:
-            self._wanted.clear()
-            now = self._now()
-            due = [name for name, proof in self._proofs.items() if proof.due <= now]
-            before = self._outcome()
-            async with asyncio.TaskGroup() as group:
-                for name in due:
-                    group.create_task(self._dial(name, self._proofs[name]))
-            if self._outcome() != before:
-                self._changed()
-            await self._rest()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._wanted.clear()
+                for batch in self._due():
+                    self._under_way |= set(batch)
+                    group.create_task(self._dial_all(batch))
+                await self._rest()
+
+    def _due(self) -> list[list[Named]]:
+        """Return who is to be dialed now: those from here at once, others each by itself.
+
+        Of dials from here the last ends soon after the first; one word for all is enough.
+        """
+        now = self._now()
+        due = [one for one in self._idle() if one[1].due <= now]
+        here = [one for one in due if one[1].target.vantage is self.here]
+        others = [[one] for one in due if one[1].target.vantage is not self.here]
+        return [here, *others] if here else others
+
+    def _idle(self) -> list[Named]:
+        return [one for one in self._proofs.items() if one not in self._under_way]
 
     async def _rest(self) -> None:
-        moments = [proof.due for proof in self._proofs.values()]
+        moments = [proof.due for _, proof in self._idle()]
         wait = max(0.0, min(moments) - self._now()) if moments else None
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._wanted.wait()
 
-    async def _dial(self, name: str, proof: Proof) -> None:
-        async with self._own_slots, self._slots:
-            problem = await self._knock(proof.enode)
-        if self._proofs.get(name) is not proof:
-            return  # it has another address by now
+    async def _dial_all(self, batch: list[Named]) -> None:
+        async with asyncio.TaskGroup() as group:
+            dials = [group.create_task(self._dial(*one)) for one in batch]
+        self._under_way -= set(batch)
+        self._wanted.set()
+        if any(dial.result() for dial in dials):
+            self._changed()
+
+    async def _dial(self, name: str, proof: Proof) -> bool:
+        """Dial one member; tell whether it made known anything new."""
+        vantage = proof.target.vantage
+        if vantage is self.here:
+            async with self._own_slots, self._slots:
+                problem = await vantage.knock(proof.target.enode)
+        else:
+            problem = await vantage.knock(proof.target.enode)
+        if self._proofs.get(name) != proof:
+            return False  # it has another address by now
         failures = proof.failures + 1 if problem else 0
-        wait = min(REPEAT_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 10))
+        retry = min(LONGEST_RETRY_SECONDS, vantage.retry_seconds * 2 ** min(failures - 1, 10))
         # All fleets begin together when the operator starts.
         spread = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-        self._proofs[name] = replace(
+        found = replace(
             proof,
             proved=proof.proved or not problem,
             problem=problem,
             failures=failures,
-            due=self._now() + spread * (wait if problem else REPEAT_SECONDS),
+            due=self._now() + spread * (retry if problem else vantage.repeat_seconds),
         )
+        self._proofs[name] = found
+        return (found.proved, found.problem) != (proof.proved, proof.problem)
 
-    def _outcome(self) -> tuple[tuple[str, bool, str], ...]:
-        return tuple((name, p.proved, p.problem) for name, p in self._proofs.items())
 
-
-def knocker(key: PrivateKey) -> Knock:
-    """Return the way to dial with `key`, which belongs to nobody."""
-
-    async def knock(enode: Enode) -> str:
-        try:
-            connection = await dial(enode, key, (), TIMEOUT_SECONDS)
-        except DialError as error:
-            return "" if error.reason in _REACHED else str(error)
-        connection.disconnect(DisconnectReason.QUITTING)
-        return ""
-
-    return knock
+def _proof(known: Proof | None, target: Target) -> Proof:
+    """Return what is known of a target: of one that moved, its address alone."""
+    if known is None or known.target.enode != target.enode:
+        return Proof(target)
+    if known.target == target:
+        return known
+    return replace(known, target=target, failures=0, due=0.0)

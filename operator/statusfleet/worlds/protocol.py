@@ -6,6 +6,7 @@ repeated: applying an equal plan writes nothing and starts nothing.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +27,26 @@ class CanaryWish:
     timeout_seconds: float
     min_pow: float
     mail_password: SecretStr = field(repr=False)
+
+
+Knock = Callable[[Enode], Awaitable[str]]
+"""Dials a node; returns what keeps it from being reached, "" where nothing does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """A place from where members are dialed, under the name that conditions give it.
+
+    A member that was reached is dialed again after `repeat_seconds`, one that was not after
+    `retry_seconds`, then after twice that, and so on. `caveat` says in how far a dial from there
+    proves less than one from elsewhere.
+    """
+
+    name: str
+    knock: Knock = field(compare=False, repr=False)
+    repeat_seconds: float = 300.0
+    retry_seconds: float = 1.0
+    caveat: str = ""
 
 
 class World(Protocol):

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from statusfleet.canary.knock import knocker
 from statusfleet.kube.kinds import NAMESPACE
 from statusfleet.plan import Plan
-from statusfleet.reconcile.reachable import knocker
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
 from support.kube_stage import Stage

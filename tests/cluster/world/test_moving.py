@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from statusfleet.canary.knock import knocker
 from statusfleet.kube.kinds import NODE, SERVICE
-from statusfleet.reconcile.reachable import knocker
 from statusnode.crypto.keys import PrivateKey
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver

@@ -25,7 +25,11 @@ EVERYTHING = {
     "prometheusRule": {"enabled": True},
     "serviceMonitor": {"enabled": True},
     "uninstall": {"fleets": "Delete"},
-    "operator": {"extraArgs": ["--verbose"], "publishUnreachable": True},
+    "operator": {
+        "dialLoadBalancersFrom": "MemberNode",
+        "extraArgs": ["--verbose"],
+        "publishUnreachable": True,
+    },
     "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "more"}}],
 }
 
@@ -70,6 +74,16 @@ def test_how_long_an_unready_member_stays_is_a_value() -> None:
         (deployment,) = of_kind(rendered(values), "Deployment")
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         assert f"--unready-grace={seconds}" in container["args"]
+
+
+@needs_helm
+def test_who_dials_load_balancers_is_a_value() -> None:
+    option = "--dial-load-balancers-from=member-node"
+    for place in ("Operator", "MemberNode"):
+        bodies = rendered({"operator": {"dialLoadBalancersFrom": place}})
+        (deployment,) = of_kind(bodies, "Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert (option in container["args"]) == (place == "MemberNode")
 
 
 @needs_helm

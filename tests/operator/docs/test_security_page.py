@@ -48,11 +48,17 @@ def _written(resource: str, group: str) -> str:
 @pytest.fixture(scope="module")
 def roles() -> dict[str, dict[str, Any]]:
     """The roles that the chart makes of its own values, by name."""
+    return rendered()
+
+
+def rendered(*values: str) -> dict[str, dict[str, Any]]:
+    """The roles that the chart makes, by name; `values` are set besides its own."""
     if HELM is None:
         pytest.skip("needs helm")
     command = [HELM, "template", "statusfleet", str(ROOT / "charts/statusfleet")]
+    given = [word for value in values for word in ("--set", value)]
     text = subprocess.check_output(
-        [*command, "--namespace", "system", "--kube-version", "1.34.0"], text=True
+        [*command, "--namespace", "system", "--kube-version", "1.34.0", *given], text=True
     )
     found = [body for body in yaml.safe_load_all(text) if body]
     return {
@@ -61,9 +67,11 @@ def roles() -> dict[str, dict[str, Any]]:
 
 
 def test_the_rights_of_the_operator_are_those_of_the_page(roles: dict[str, dict[str, Any]]) -> None:
-    operator, nodes, leader = tables("Rights of the operator")
+    operator, dialing, nodes, leader = tables("Rights of the operator")
     assert rights(roles["system-statusfleet"]) == operator | nodes
     assert rights(roles["statusfleet-leader"]) == leader
+    more = rendered("operator.dialLoadBalancersFrom=MemberNode")
+    assert rights(more["system-statusfleet"]) == operator | nodes | dialing
 
 
 def test_so_are_all_others(roles: dict[str, dict[str, Any]]) -> None:

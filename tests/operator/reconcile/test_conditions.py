@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from statusfleet.api.status import ConditionType
+from statusfleet.canary.knock import knocker
 from statusfleet.plan import Observation, make_plan
 from statusfleet.reconcile.conditions import (
     Finding,
@@ -16,9 +17,14 @@ from statusfleet.reconcile.conditions import (
     conditions,
 )
 from statusfleet.reconcile.reasons import Reason
+from statusfleet.worlds.protocol import Vantage
+from statusnode.crypto.keys import PrivateKey
 from support.fleet_observations import fleet, observe
 
 FLEET = fleet({"roles": {"relayer": {"replicas": 2}}})
+
+
+THERE = Vantage("its own node n2", knocker(PrivateKey.generate()), caveat="a caveat")
 
 
 def observation(*, ready: bool = True, addresses: bool = True) -> Observation:
@@ -65,6 +71,18 @@ def reachable(seen: Observation, reach: Reach) -> Finding:
             ("False", Reason.NOT_REACHED),
             "dialed from here: relayer-0: no connection",
         ),
+        (
+            observation(),
+            Reach("here", elsewhere={"relayer-1": THERE}),
+            ("True", Reason.REACHED),
+            "relayer-1 dialed from its own node n2; all others from here; a caveat",
+        ),
+        (
+            observation(),
+            Reach("here", {"relayer-0": "refused", "relayer-1": "lost"}, (), {"relayer-1": THERE}),
+            ("False", Reason.NOT_REACHED),
+            "relayer-0: dialed from here: refused; relayer-1: dialed from its own node n2: lost",
+        ),
     ],
 )
 def test_only_members_that_were_dialed_count_as_reached(
@@ -73,6 +91,16 @@ def test_only_members_that_were_dialed_count_as_reached(
     found = reachable(seen, reach)
     assert (found.status, found.reason) == expected
     assert words in found.message
+
+
+def test_who_fails_behind_a_load_balancer_is_told_of_the_other_way_to_dial() -> None:
+    seen, setting = observation(), "operator.dialLoadBalancersFrom"
+    balanced = replace(seen.members["relayer-0"], address_source="LoadBalancer")
+    seen = replace(seen, members={**seen.members, "relayer-0": balanced})
+    assert setting in reachable(seen, Reach("here", {"relayer-0": "refused"})).message
+    assert setting not in reachable(seen, Reach("here", {"relayer-1": "refused"})).message
+    there = Reach("here", {"relayer-0": "refused"}, elsewhere={"relayer-0": THERE})
+    assert setting not in reachable(seen, there).message
 
 
 @pytest.mark.parametrize(

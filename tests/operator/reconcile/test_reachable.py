@@ -1,4 +1,4 @@
-"""Dialing members back: what is proved of which address, and that the key counts."""
+"""Dialing members back: what is proved of which address and from where."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from statusfleet.reconcile.reachable import DialBack, knocker
+from statusfleet.plan import MemberId, ObservedMember
+from statusfleet.reconcile.reachable import DialBack, Target
+from statusfleet.worlds.protocol import Vantage
 from statusnode.crypto.keys import PrivateKey
-from statusnode.devp2p.server import Server, ServerConfig
 from statusnode.records.enode import Enode
 
 KEY = PrivateKey(b"\x11" * 32)
@@ -22,19 +23,50 @@ class Doors:
     def __init__(self) -> None:
         self.problem = ""
         self.knocks: list[Enode] = []
+        self.open = asyncio.Event()
+        self.open.set()
 
     async def __call__(self, enode: Enode) -> str:
         self.knocks.append(enode)
+        await self.open.wait()
         return self.problem
 
 
+class Dialing:
+    """A DialBack that runs; members on a node are dialed from there."""
+
+    def __init__(self, doors: Doors, *, required: bool = True) -> None:
+        self.doors, self.there = doors, Doors()
+        self.time = 0.0
+        self.changed = asyncio.Event()
+        self.subject = DialBack(
+            Vantage("a test", doors),
+            lambda: self.time,
+            self.changed.set,
+            required=required,
+            elsewhere=self._elsewhere,
+        )
+
+    def _elsewhere(self, member: ObservedMember) -> Vantage | None:
+        return Vantage(member.node, self.there, repeat_seconds=1e6) if member.node else None
+
+    def target(self, enode: Enode, node: str = "") -> Target:
+        return self.subject.target(enode, ObservedMember(MemberId("relayer", 0), node=node))
+
+    def want(self, enode: Enode, node: str = "", name: str = "relayer-0") -> None:
+        self.subject.want({name: self.target(enode, node)})
+
+    async def told(self) -> None:
+        await self.changed.wait()
+        self.changed.clear()
+
+
 @asynccontextmanager
-async def dialing(doors: Doors, **settings: bool) -> AsyncIterator[tuple[DialBack, asyncio.Event]]:
-    changed = asyncio.Event()
-    subject = DialBack("a test", lambda: 0.0, changed.set, knock=doors, **settings)
-    task = asyncio.create_task(subject.run())
+async def dialing(doors: Doors, *, required: bool = True) -> AsyncIterator[Dialing]:
+    found = Dialing(doors, required=required)
+    task = asyncio.create_task(found.subject.run())
     try:
-        yield subject, changed
+        yield found
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -42,75 +74,95 @@ async def dialing(doors: Doors, **settings: bool) -> AsyncIterator[tuple[DialBac
 
 
 async def test_an_address_is_proved_by_a_dial() -> None:
-    async with dialing(Doors()) as (subject, changed):
-        subject.want({"relayer-0": SOMEBODY})
-        assert not subject.proved("relayer-0", SOMEBODY)
-        assert subject.pending() == ("relayer-0",)
-        await changed.wait()
-        assert subject.proved("relayer-0", SOMEBODY)
-        assert (subject.pending(), subject.problems()) == ((), {})
+    async with dialing(Doors()) as one:
+        one.want(SOMEBODY)
+        assert not one.subject.proved("relayer-0", SOMEBODY)
+        assert one.subject.pending() == ("relayer-0",)
+        await one.told()
+        assert one.subject.proved("relayer-0", SOMEBODY)
+        assert (one.subject.pending(), one.subject.problems()) == ((), {})
 
 
 async def test_a_proof_is_of_one_address() -> None:
-    async with dialing(Doors()) as (subject, changed):
-        subject.want({"relayer-0": SOMEBODY})
-        await changed.wait()
-        changed.clear()
-        subject.want({"relayer-0": ELSEWHERE})
-        assert not subject.proved("relayer-0", ELSEWHERE)
-        await changed.wait()
-        assert subject.proved("relayer-0", ELSEWHERE)
+    async with dialing(Doors()) as one:
+        one.want(SOMEBODY)
+        await one.told()
+        one.want(ELSEWHERE)
+        assert not one.subject.proved("relayer-0", ELSEWHERE)
+        await one.told()
+        assert one.subject.proved("relayer-0", ELSEWHERE)
 
 
 async def test_what_is_in_the_way_is_told() -> None:
     doors = Doors()
     doors.problem = "connection refused"
-    async with dialing(doors) as (subject, changed):
-        subject.want({"relayer-0": SOMEBODY})
-        await changed.wait()
-        assert not subject.proved("relayer-0", SOMEBODY)
-        assert subject.problems() == {"relayer-0": "connection refused"}
+    async with dialing(doors) as one:
+        one.want(SOMEBODY)
+        await one.told()
+        assert not one.subject.proved("relayer-0", SOMEBODY)
+        assert one.subject.problems() == {"relayer-0": "connection refused"}
 
 
 async def test_where_no_proof_is_required_everybody_may_be_published() -> None:
-    async with dialing(Doors(), required=False) as (subject, _):
-        assert subject.proved("relayer-0", SOMEBODY)
+    async with dialing(Doors(), required=False) as one:
+        assert one.subject.proved("relayer-0", SOMEBODY)
 
 
 async def test_members_that_are_not_wanted_are_not_dialed() -> None:
     doors = Doors()
-    async with dialing(doors) as (subject, changed):
-        subject.want({"relayer-0": SOMEBODY})
-        await changed.wait()
-        subject.want({})
-        assert (subject.pending(), subject.problems()) == ((), {})
+    async with dialing(doors) as one:
+        one.want(SOMEBODY)
+        await one.told()
+        one.subject.want({})
+        assert (one.subject.pending(), one.subject.problems()) == ((), {})
         assert len(doors.knocks) == 1
 
 
-@asynccontextmanager
-async def node(key: PrivateKey) -> AsyncIterator[int]:
-    server = Server(ServerConfig("a node", "127.0.0.1:0"), key, [])
-    await server.start()
-    try:
-        yield server.self_enode.tcp
-    finally:
-        await server.stop()
+async def test_a_member_that_comes_back_needs_no_new_proof_of_its_address() -> None:
+    async with dialing(Doors()) as one:
+        one.want(SOMEBODY)
+        await one.told()
+        one.subject.want({}, resting=["relayer-0", "relayer-1"])
+        assert not one.subject.proved("relayer-0", SOMEBODY)
+        one.want(SOMEBODY)
+        assert one.subject.proved("relayer-0", SOMEBODY)
+        one.subject.rest()
+        assert one.subject.pending() == ()
+        one.want(ELSEWHERE)
+        assert one.subject.pending() == ("relayer-0",)
 
 
-async def test_a_node_is_reached_though_it_has_nothing_to_say_to_us() -> None:
-    async with node(KEY) as port:
-        knock = knocker(PrivateKey.generate())
-        assert await knock(Enode(KEY.public_key, "127.0.0.1", port, 0)) == ""
+async def test_a_member_elsewhere_is_dialed_from_there_alone() -> None:
+    async with dialing(Doors()) as one:
+        one.want(SOMEBODY, "node-2")
+        await one.told()
+        assert (one.doors.knocks, one.there.knocks) == ([], [SOMEBODY])
+        assert one.subject.proved("relayer-0", SOMEBODY)
+        assert {n: v.name for n, v in one.subject.elsewhere().items()} == {"relayer-0": "node-2"}
 
 
-async def test_another_node_at_the_address_does_not_count() -> None:
-    async with node(PrivateKey(b"\x12" * 32)) as port:
-        knock = knocker(PrivateKey.generate())
-        assert await knock(Enode(KEY.public_key, "127.0.0.1", port, 0)) != ""
+async def test_a_member_that_moved_is_dialed_again_and_its_address_stays_proved() -> None:
+    async with dialing(Doors()) as one:
+        one.want(SOMEBODY, "node-2")
+        await one.told()
+        one.there.problem = "no route"
+        one.want(SOMEBODY, "node-2")  # the same again is no reason to dial
+        one.want(SOMEBODY, "node-1")
+        await one.told()
+        assert one.there.knocks == [SOMEBODY, SOMEBODY]
+        assert one.subject.proved("relayer-0", SOMEBODY)
+        assert one.subject.problems() == {"relayer-0": "no route"}
 
 
-async def test_a_closed_port_is_told() -> None:
-    async with node(KEY) as port:
-        pass
-    found = await knocker(PrivateKey.generate())(Enode(KEY.public_key, "127.0.0.1", port, 0))
-    assert "no connection" in found
+async def test_a_slow_dial_elsewhere_keeps_nobody_waiting() -> None:
+    async with dialing(Doors()) as one:
+        one.there.open.clear()
+        there, here = one.target(SOMEBODY, "node-2"), one.target(ELSEWHERE)
+        one.subject.want({"relayer-0": there, "relayer-1": here})
+        await one.told()
+        assert one.subject.proved("relayer-1", ELSEWHERE)
+        assert one.subject.pending() == ("relayer-0",)
+        one.there.open.set()
+        await one.told()
+        assert one.subject.pending() == ()
+        assert len(one.there.knocks) == 1

@@ -28,6 +28,7 @@ SETTINGS: Final = f"{GROUP}/settings"
 RESTART: Final = f"{GROUP}/restart"
 """Annotation of a fleet, and with `.<member>` after it of one member: a new value restarts."""
 CANARY: Final = "canary"
+DIAL: Final = "dial"
 _LONGEST_STATEFULSET: Final = 52
 """A pod's label holds the name of its StatefulSet, a dash and a digest, in 63 characters."""
 _MEMBERS: Final = 1024
@@ -73,6 +74,11 @@ class Owner:
     def canary_selector(self) -> dict[str, str]:
         """The labels that select the canary's pod."""
         return {names.FLEET_LABEL: self.name, names.PART_LABEL: CANARY}
+
+    @property
+    def dial_labels(self) -> dict[str, str]:
+        """The labels of pods that dial a member, which no Service or policy of members selects."""
+        return names.fleet_labels(self.name, part=DIAL)
 
     def role_labels(self, role: RoleName) -> dict[str, str]:
         """Return the labels of what belongs to a role."""

@@ -82,7 +82,7 @@ def pod_shape(fleet: str, role: RoleSpec, image: Image, own_image: str) -> JsonD
     optional: JsonDict = {
         "imagePullSecrets": [{"name": name} for name in image.pull_secrets],
         "nodeSelector": template.node_selector,
-        "tolerations": [_plain(toleration) for toleration in template.tolerations],
+        "tolerations": tolerations(role),
         "priorityClassName": template.priority_class_name,
         "runtimeClassName": template.runtime_class_name,
         "serviceAccountName": template.service_account_name,
@@ -93,6 +93,11 @@ def pod_shape(fleet: str, role: RoleSpec, image: Image, own_image: str) -> JsonD
     shape: JsonDict = {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
     # Each member mounts its own claim; that there is one is the same for all, and needs a new pod.
     return {**shape, "claim": True} if role.storage is not None else shape
+
+
+def tolerations(role: RoleSpec) -> list[JsonDict]:
+    """Return what the members of a role put up with on their nodes."""
+    return [_plain(toleration) for toleration in role.template.tolerations]
 
 
 def _container(role: RoleSpec, image: Image, own_image: str) -> JsonDict:

@@ -92,6 +92,14 @@ class StatefulSetRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How a pod ended that is not started again: its exit code, None where it never ran."""
+
+    code: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class PodRecord:
     """A pod. Times are unix seconds; `problem` says in words why it does not run."""
 
@@ -110,6 +118,7 @@ class PodRecord:
     image: str = ""
     problem: str = ""
     deleting: bool = False
+    ended: Ended | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +220,7 @@ def pod_from_body(body: Body) -> PodRecord:
         image=sys.intern(str(wanted.get("image") or "")),
         problem=_pod_problem(first, conditions)[:_LONGEST_TEXT],
         deleting="deletionTimestamp" in metadata,
+        ended=_ended(status, first),
     )
 
 
@@ -257,6 +267,16 @@ def record_of(body: Body) -> Record:
 
 def _seconds(text: str | None) -> float | None:
     return datetime.fromisoformat(text).timestamp() if text else None
+
+
+def _ended(status: Mapping[str, Any], container: Mapping[str, Any]) -> Ended | None:
+    """Return how a pod has ended for good; the kubelet tells why of one that it did not let run."""
+    if status.get("phase") not in ("Succeeded", "Failed"):
+        return None
+    last = (container.get("state") or {}).get("terminated") or {}
+    told = last.get("message") or status.get("message") or status.get("reason") or ""
+    # What a program says last is why it ends.
+    return Ended(last.get("exitCode"), str(told).strip()[-_LONGEST_TEXT:])
 
 
 def _pod_problem(container: Mapping[str, Any], conditions: Mapping[str, Any]) -> str:

@@ -136,6 +136,7 @@ def observed_member(
         dial=dial,
         advertised=advertised.endpoint,
         address_source=advertised.source,
+        node=pod.node if pod is not None else "",
         record=record,
         running=pod is not None and pod.running,
         listening=ready,

@@ -1,0 +1,25 @@
+"""What an earlier operator's status still tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from statusfleet.handlers.recollection import reached
+
+
+def status(truth: str) -> dict[str, Any]:
+    rows = [
+        {"name": "relayer-0", "ready": True, "enode": "enode://a@203.0.113.7:443"},
+        {"name": "relayer-1", "ready": False, "enode": "enode://b@203.0.113.8:443"},
+    ]
+    return {"conditions": [{"type": "Reachable", "status": truth}], "members": rows}
+
+
+def test_of_members_that_were_all_reached_the_ready_ones_need_no_new_dial() -> None:
+    assert reached(status("True")) == {"relayer-0": "enode://a@203.0.113.7:443"}
+
+
+def test_where_one_was_not_reached_all_are_dialed_anew() -> None:
+    assert reached(status("False")) == {}
+    assert reached(status("Unknown")) == {}
+    assert reached({}) == {}

@@ -1,0 +1,60 @@
+"""Who is published where members are dialed first, and whom a paused fleet has dialed: nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from statusfleet.reconcile.reachable import DialBack
+from statusfleet.worlds.protocol import Vantage
+from statusnode.records.enode import Enode
+from support.fleet_fakes import Stage, manifest, with_relayers
+
+
+class Nobody:
+    """Reaches nobody; counts the dials."""
+
+    def __init__(self) -> None:
+        self.dials = 0
+
+    async def __call__(self, _: Enode) -> str:
+        self.dials += 1
+        return "no connection"
+
+
+def dialing(stage: Stage, knock: Nobody) -> DialBack:
+    return DialBack(Vantage("here", knock), lambda: stage.time, lambda: None)
+
+
+async def test_an_operator_that_reaches_nobody_keeps_who_is_in_the_tree_and_lets_no_other_in(
+    stage: Stage,
+) -> None:
+    await stage.grown(with_relayers(2))
+    stage.restart(dial_back=dialing(stage, Nobody()))
+    wanted = with_relayers(3)
+    await stage.passes(wanted)
+    stage.world.ready |= set(stage.world.running)
+    stage.time += 100
+    report = await stage.passes(wanted, 2)
+    assert report.tree is not None
+    assert report.tree.listed == {"relayer-0", "relayer-1", "mailserver-0"}
+
+
+async def test_a_paused_fleet_s_members_are_not_dialed(stage: Stage) -> None:
+    nobody = Nobody()
+    found = dialing(stage, nobody)
+    await stage.grown(manifest())
+    stage.restart(dial_back=found)
+    await stage.passes(manifest())
+    await stage.passes(manifest(paused=True))
+    task = asyncio.create_task(found.run())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert nobody.dials == 0
+    await stage.passes(manifest())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert nobody.dials == 3
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
