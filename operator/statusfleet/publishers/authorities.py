@@ -82,20 +82,38 @@ async def servers_of_zone(zone: str, primary: Server) -> tuple[Server, ...]:
     """Return the primary and the servers that the zone's NS records name.
 
     Names that have no address, or one that only the server itself can reach, are left out: no
-    reader meets them. Raises SinkError.
+    reader meets them. So are addresses of a family that this host has not, where the same server
+    has another address. Raises SinkError.
     """
     names = await rrset(primary, zone, dns.rdatatype.NS)
     hosts = sorted(data.target.to_text(omit_final_dot=True) for data in names or ())
-    found = [primary]
+    found: list[Server] = []
     for host in hosts:
         found += await _glue(primary, host, zone) or await addresses(host)
-    return tuple(
-        dict.fromkeys(
-            server
-            for server in found
-            if server is primary or not ipaddress.ip_address(server.address).is_loopback
-        )
-    )
+    outside = [one for one in found if not ipaddress.ip_address(one.address).is_loopback]
+    return tuple(dict.fromkeys((primary, *_routed(outside))))
+
+
+def _routed(servers: Sequence[Server]) -> list[Server]:
+    """Leave out addresses to which no way leads, if one leads to another of the same name.
+
+    Most name servers have an address of IPv6, and most clusters have no IPv6: it must not be a dead
+    server to them.
+    """
+    ways = {server.address: has_route(server.address) for server in servers}
+    met = {server.name for server in servers if ways[server.address]}
+    return [one for one in servers if ways[one.address] or one.name not in met]
+
+
+def has_route(address: str) -> bool:
+    """Tell whether this host knows a way to an IP address; nothing is sent."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, DNS_PORT))
+    except OSError:
+        return False
+    return True
 
 
 async def _glue(primary: Server, host: str, zone: str) -> list[Server]:
@@ -116,13 +134,18 @@ async def servers_of_domain(domain: str) -> tuple[Server, ...]:
         resolver.lifetime = _ANSWER_SECONDS
         zone = await dns.asyncresolver.zone_for_name(domain, resolver=resolver)
         answer = await resolver.resolve(zone, "NS", search=False)
+    except dns.resolver.NoRootSOA as error:
+        raise SinkError(
+            f"the name servers of {domain} cannot be found: the DNS that is asked here knows no "
+            "domain above it"
+        ) from error
     except (dns.exception.DNSException, OSError) as error:
         raise SinkError(f"the name servers of {domain} cannot be found: {error}") from error
     hosts = sorted(data.target.to_text(omit_final_dot=True) for data in answer)
     found = [server for host in hosts for server in await addresses(host)]
     if not found:
         raise SinkError(f"the name servers of {domain} have no addresses: {', '.join(hosts)}")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(_routed(found)))
 
 
 async def rrset(server: Server, name: str, kind: dns.rdatatype.RdataType) -> dns.rrset.RRset | None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import dns.asyncresolver
+import dns.resolver
 import pytest
 
 from statusfleet.publishers import authorities
 from statusfleet.publishers.authorities import (
     Server,
     addresses,
+    has_route,
     servers_of_domain,
     servers_of_zone,
     texts_at,
@@ -46,6 +48,7 @@ async def test_the_servers_of_a_zone_are_its_primary_and_those_of_its_ns_records
         return (Server("198.51.100.3", name=host),)
 
     monkeypatch.setattr(authorities, "addresses", look_up)
+    monkeypatch.setattr(authorities, "has_route", lambda _: True)
     primary = Server(HOST, server.port)
     found = await servers_of_zone(ZONE, primary)
     # A server on the loopback is there for nobody else, so no reader meets it.
@@ -56,6 +59,25 @@ async def test_the_servers_of_a_zone_are_its_primary_and_those_of_its_ns_records
         f"ns2.{ZONE} (192.0.2.7)",
         f"ns2.{ZONE} (2001:db8::7)",
     ]
+
+
+async def test_a_host_without_ipv6_asks_each_server_at_the_address_that_it_can_reach(
+    server: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look_up(host: str) -> tuple[Server, ...]:
+        return (Server("2001:db8::3", name=host),)
+
+    monkeypatch.setattr(authorities, "addresses", look_up)
+    monkeypatch.setattr(authorities, "has_route", lambda address: ":" not in address)
+    found = await servers_of_zone(ZONE, Server(HOST, server.port))
+    # A server that cannot be reached at all stays: nobody knows whether it has the tree.
+    assert [one.address for one in found[1:]] == ["2001:db8::3", "192.0.2.7"]
+
+
+def test_the_system_is_asked_whether_a_way_leads_to_an_address() -> None:
+    assert has_route(HOST)
+    # A broadcast address is refused to whoever has not asked for it, on every network.
+    assert not has_route("255.255.255.255")
 
 
 async def test_the_servers_of_a_domain_are_those_that_the_dns_names(
@@ -74,6 +96,17 @@ async def test_the_servers_of_a_domain_are_those_that_the_dns_names(
     assert await servers_of_domain(DOMAIN) == (Server("192.0.2.7"),)
     with pytest.raises(SinkError, match=r"name servers of nodes\.example\.net cannot be found"):
         await servers_of_domain("nodes.example.net")
+
+
+async def test_a_dns_that_knows_no_domain_at_all_is_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def lost(*_: Any, **__: Any) -> None:
+        raise dns.resolver.NoRootSOA
+
+    monkeypatch.setattr(dns.asyncresolver, "zone_for_name", lost)
+    with pytest.raises(SinkError, match="knows no domain above it"):
+        await servers_of_domain(DOMAIN)
 
 
 @pytest.mark.parametrize(
