@@ -190,8 +190,8 @@ def test_a_tree_is_shown_with_the_member_of_each_record() -> None:
     assert "  refused our key" in lines
     table = [line.split() for line in lines if line.startswith("relayer-")]
     assert table == [
-        ["relayer-0", records[0].node_id.hex()[:16], "192.0.2.1", "30303", "0", "1"],
-        ["relayer-1", records[1].node_id.hex()[:16], "192.0.2.2", "30303", "0", "2"],
+        ["relayer-0", records[0].node_id.hex()[:16], "192.0.2.1", "30303", "-", "1"],
+        ["relayer-1", records[1].node_id.hex()[:16], "192.0.2.2", "30303", "-", "2"],
     ]
     assert lines[-1].endswith(f"statusfleet tree show {signed.url}")
 

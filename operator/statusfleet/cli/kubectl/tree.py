@@ -67,7 +67,7 @@ def tree_lines(
     for record in signed.tree.nodes:
         enode, node_id = record.enode(), record.node_id
         name = members.get(node_id, "")
-        rows.append((name, node_id.hex()[:16], enode.host, enode.tcp, enode.udp, record.seq))
+        rows.append((name, node_id.hex()[:16], enode.host, enode.tcp, enode.udp or "", record.seq))
     yield ""
     yield from columns(("MEMBER", "NODE", "ADDRESS", "TCP", "UDP", "SEQ"), sorted(rows))
     yield ""
