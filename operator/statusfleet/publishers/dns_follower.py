@@ -84,6 +84,7 @@ class DnsFollower:
         self._connected = False
         self._changed = asyncio.Event()
         self._problem = "nothing was looked at yet"
+        self._told_number: int | None = None
         self._trusted_until = 0.0
         self._served: tuple[JsonDict, Publication, Zone] | None = None
 
@@ -142,6 +143,7 @@ class DnsFollower:
             known = self._served = (published, publication, zone)
         self._server.publish(known[2])
         if self._connected:
+            self._tell_number(known[2].serial)
             self._problem, self._trusted_until = "", self._now() + self._trust_seconds
         else:
             self._server.doubt()
@@ -152,6 +154,13 @@ class DnsFollower:
         self._problem = str(error)
         if isinstance(error, NothingPublishedError):
             self._trusted_until = 0.0
+
+    def _tell_number(self, number: int) -> None:
+        """Log that all is well where something was wrong before, and each tree."""
+        if self._problem or number != self._told_number:
+            told = f"serving number {number}" if number else "no root is published yet"
+            _log.info("in sync: %s", told)
+        self._told_number = number
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -174,6 +174,26 @@ async def test_all_servers_of_a_fleet_serve_what_is_published(
         )
 
 
+async def test_the_log_tells_of_trouble_and_of_its_end_and_of_each_tree_once(
+    objects: FakeObjects, memory: Memory, followers: Followers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    place = ClusterDnsSink(objects, OWNER)
+    memory.publication = Publication(tree_of(range(3), 4))
+    wish = target(memory.publication)
+    await publish(place, wish)
+    await place.read_back(memory.publication.tree.url)
+    await publish(place, wish)
+    assert caplog.messages.count("in sync: serving number 4") == 2
+    memory.trouble = TransientError("get", "it is away")
+    await place.prepare(replace(wish, settings=replace(SETTINGS, minimum_seconds=5)))
+    await followers.told("away")
+    memory.trouble = None
+    await followers.are_in_sync()
+    assert caplog.messages.count("not in sync: get: it is away") == 2
+    assert caplog.messages.count("in sync: serving number 4") == 4
+
+
 class EitherServer:
     """A resolver that asks another of the fleet's servers for each name, as a Service does."""
 
