@@ -22,7 +22,7 @@ up: $(VENV)/installed-operator ## run the fleet of examples/local.yaml until Ctr
 	@$(BIN)/statusfleet up $(FLEET)
 
 test: $(VENV)/installed-test ## run every test that this machine can run
-	@$(BIN)/pytest -n auto -r fE  # the summary counts what was skipped, by reason
+	@$(BIN)/pytest -n auto --dist worksteal -r fE  # the summary counts what was skipped, by reason
 
 lint: $(VENV)/installed-dev ## style, types, floors, generated files
 	@$(BIN)/ruff check .

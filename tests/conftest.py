@@ -51,6 +51,24 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have each of several workers begin with its share of the slow tests, so that none is last.
+
+    The distribution "worksteal" gives each worker a run of neighbours to start with.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if config.getoption("dist") == "worksteal" and workers > 1:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        quick = [item for item in items if not item.get_closest_marker("slow")]
+        share = -(-len(quick) // workers)
+        items[:] = [
+            item
+            for worker in range(workers)
+            for item in (*slow[worker::workers], *quick[worker * share :][:share])
+        ]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skips = [one for one in terminalreporter.stats.get("skipped", []) if one.skipped]
     reasons: dict[str, int] = {}
