@@ -69,11 +69,19 @@ def _of_pod() -> Connection:
     return Connection(configuration, namespace or "default", "")
 
 
+def _present(paths: str) -> list[str]:
+    """Leave out files that are not there, as kubectl does while there is another."""
+    return [path for path in paths.split(os.pathsep) if path and Path(path).expanduser().exists()]
+
+
 async def _of_kubeconfig(paths: str, context: str) -> Connection:
+    there = _present(paths)
+    if not there:
+        raise KubeConfigError(f"the kubeconfig {paths} cannot be used: there is no such file")
     configuration = Configuration()
     try:
         loader = await _load_kubeconfig(
-            config_file=paths,
+            config_file=os.pathsep.join(there),
             context=context or None,
             client_configuration=configuration,
             persist_config=False,

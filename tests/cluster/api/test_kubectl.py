@@ -180,6 +180,7 @@ async def test_a_fleet_is_paused_and_goes_on(plugin: Plugin) -> None:
     restarted = await plugin.run("restart", "small")
     assert "nothing happens while small is paused" in restarted.stderr
     assert await plugin.output("resume", "small") == "small is not paused\n"
+    assert await plugin.output("resume", "small") == "small was not paused before\n"
     assert (await plugin.fleet())["spec"]["paused"] is False
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from statusfleet.cli.kubectl.main import app as kubectl_statusfleet
 from statusfleet.cli.main import app
 
 MANIFEST = """
@@ -58,6 +59,15 @@ def test_every_command_explains_itself() -> None:
 )
 def test_wrong_usage_exits_with_2(file: Path, arguments: tuple[str, ...]) -> None:
     assert statusfleet(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "tree", "logs", "nodes", "canary", "restart", "pause", "resume", "report"]
+)
+def test_a_variable_without_a_value_is_no_name_of_a_fleet(command: str) -> None:
+    result = CliRunner().invoke(kubectl_statusfleet, [command, ""])
+    assert result.exit_code == 2
+    assert "is empty" in result.stderr
 
 
 def test_an_invalid_manifest_starts_nothing_and_names_every_field(file: Path) -> None:

@@ -96,6 +96,17 @@ async def test_what_cannot_be_used_is_told_with_its_path(
         await load_connection(str(path))
 
 
+async def test_a_file_that_is_not_there_is_told_once_and_passed_over_beside_another(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = str(tmp_path / "gone")
+    with pytest.raises(KubeConfigError, match="gone cannot be used: there is no such file"):
+        await load_connection(gone)
+    there = kubeconfig(tmp_path / "a", "https://a:1")
+    assert (await load_connection(f"{gone}:{there}")).configuration.host == "https://a:1"
+    assert caplog.messages == []
+
+
 async def test_an_unknown_context_is_told(tmp_path: Path) -> None:
     with pytest.raises(KubeConfigError, match="three"):
         await load_connection(kubeconfig(tmp_path / "a", "https://a:1"), "three")

@@ -66,8 +66,8 @@ def _set_paused(place: Place, *, paused: bool) -> None:
         return True
 
     changed = run(place, work)
-    state = "paused" if paused else "not paused"
-    typer.echo(f"{place.name} is {state}" if changed else f"{place.name} was {state} already")
+    is_now, was = ("paused", "paused already") if paused else ("not paused", "not paused before")
+    typer.echo(f"{place.name} is {is_now}" if changed else f"{place.name} was {was}")
 
 
 async def _patch(remote: Remote, patch: dict[str, Any]) -> None:

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 Rest = ParamSpec("Rest")
 Result = TypeVar("Result")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the fleet.")]
+
+def _given(value: str) -> str:
+    """Refuse the name that a variable without a value makes."""
+    if not value:
+        raise typer.BadParameter("is empty")
+    return value
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the fleet.", callback=_given)]
 Namespace = Annotated[
     str,
     typer.Option(
