@@ -157,17 +157,18 @@ def conditions(situation: Situation) -> tuple[Finding, ...]:
 
 def _ready(situation: Situation) -> Finding:
     kind = ConditionType.READY
-    if situation.unready:
-        text = name_some(situation.unready)
-        return Finding(kind, "False", Reason.MEMBERS_NOT_READY, text)
+    # First what waits for a person, and may be why members are not ready.
+    if situation.invalid_edit:
+        return Finding(kind, "False", Reason.INVALID_EDIT, situation.invalid_edit)
     if situation.observation.problems:
         text = name_some(situation.observation.problems)
         return Finding(kind, "False", Reason.NOT_APPLIED, text)
+    if situation.unready:
+        text = name_some(situation.unready)
+        return Finding(kind, "False", Reason.MEMBERS_NOT_READY, text)
     if situation.unpublished:
         text = f"not in the tree yet: {', '.join(situation.unpublished[:MOST_NAMED])}"
         return Finding(kind, "False", Reason.NOT_PUBLISHED, text)
-    if situation.invalid_edit:
-        return Finding(kind, "False", Reason.INVALID_EDIT, situation.invalid_edit)
     return Finding(kind, "True", Reason.ALL_READY)
 
 

@@ -10,8 +10,9 @@ write stands for the object until the watch has caught up; where it has not afte
 write has been undone. Nothing here must survive a restart: the first look costs no write.
 
 What cannot be applied because of its content (a field that somebody else holds, an invalid value,
-no right) stays a problem, is told of, and is tried again only when wish or object changes, or
-after a minute. One object's problem never keeps another from being applied.
+no right, another's object of that name) stays a problem, is told of, and is tried again only when
+wish or object changes, or after a minute, for as long as somebody asks for it. One object's problem
+never keeps another from being applied.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from statusfleet.kube.errors import (
     ForbiddenError,
     InvalidError,
 )
-from statusfleet.kube.kinds import Body, JsonDict, Kind
+from statusfleet.kube.kinds import Body, JsonDict, Kind, kind_of
+from statusfleet.worlds.kubernetes.belonging import whose
 from statusfleet.worlds.kubernetes.names import INTENT
 from statusfleet.worlds.kubernetes.ownership import holds
 from statusfleet.worlds.kubernetes.records import (
@@ -70,6 +72,10 @@ class _Refused:
     until: float
 
 
+class _TakenError(Exception):
+    """Another has an object of that name; the message says who."""
+
+
 class Applier:
     """What was applied to the objects of one fleet, and what could not be."""
 
@@ -80,6 +86,8 @@ class Applier:
         self._partly: dict[Key, tuple[str, str]] = {}
         """Intent and fields of each object of which a write leaves something that is not ours."""
         self._refused: dict[Key, _Refused] = {}
+        self._asked: set[Key] = set()
+        """Objects that were to be applied or deleted since the last `settle`."""
 
     @property
     def problems(self) -> dict[str, str]:
@@ -105,11 +113,13 @@ class Applier:
 
         Raises:
             TransientError: the API server does not answer, or not now.
+            ConflictError: somebody else wrote at the same moment.
             NotLeaderError: this process leads no more.
         """
         intent = digest(body)
         body["metadata"].setdefault("annotations", {})[INTENT] = intent
         key = body["kind"], body["metadata"]["name"]
+        self._asked.add(key)
         present = self.latest(key, seen)
         child = child_of(present) if present is not None else None
         if child is not None and self._is_right(key, child, intent, body):
@@ -118,8 +128,10 @@ class Applier:
         if self._must_wait(key, child, intent):
             return Outcome(present)
         try:
+            if child is None:
+                await self._check_free(body)
             record = record_of(await self._client.apply(body))
-        except (ConflictError, ForbiddenError, InvalidError) as error:
+        except (_TakenError, FieldConflictError, ForbiddenError, InvalidError) as error:
             version = child.version if child is not None else 0
             until = self._now() + RETRY_SECONDS
             self._refused[key] = _Refused(intent, version, describe(error), until)
@@ -139,6 +151,7 @@ class Applier:
             TransientError: the API server does not answer, or not now.
         """
         key = kind.kind, name
+        self._asked.add(key)
         try:
             await self._client.delete(kind, namespace, name, uid=uid)
         except ConflictError:
@@ -153,6 +166,22 @@ class Applier:
         self._written.pop(key, None)
         self._partly.pop(key, None)
         self._refused.pop(key, None)
+
+    def settle(self) -> None:
+        """Let go of what was refused and nobody has asked for since the last call."""
+        self._refused = {key: said for key, said in self._refused.items() if key in self._asked}
+        self._asked = set()
+
+    async def _check_free(self, body: Body) -> None:
+        """Raise _TakenError where somebody else has an object of that name."""
+        metadata = body["metadata"]
+        name = f"metadata.name={metadata['name']}"
+        found = await self._client.list(
+            kind_of(body), metadata["namespace"], fields=name, metadata_only=True
+        )
+        for one in found:
+            if holder := whose(one, body):
+                raise _TakenError(holder)
 
     def _is_right(self, key: Key, child: Child, intent: str, body: Body) -> bool:
         if child.intent != intent:
@@ -182,8 +211,13 @@ def digest(body: Body) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def describe(error: AnswerError) -> str:
+def describe(error: AnswerError | _TakenError) -> str:
     """Say what an answer means and what to do about it."""
+    if isinstance(error, _TakenError):
+        return (
+            f"there is one already that belongs to {error}: it is left as it is; delete that one, "
+            "or give the fleet another name"
+        )
     if isinstance(error, FieldConflictError):
         held = "; ".join(f"{field} is held by {manager}" for field, manager in error.fields)
         return (

@@ -256,8 +256,8 @@ class KubernetesWorld:
             await self._ensure(pod_disruption_budget(owner, role))
         await together(self._apply_member(member) for member in plan.members)
         for role in set(get_args(RoleName)) - roles:
-            if self._has(POD_DISRUPTION_BUDGET, owner.child(role)):
-                await self._delete(POD_DISRUPTION_BUDGET, owner.child(role))
+            await self._delete(POD_DISRUPTION_BUDGET, owner.child(role))
+        self._applier.settle()
         self._choices = {}  # whole pods, which nobody needs before they are chosen anew
 
     async def _serve_tree(self, wanted: bool) -> None:
@@ -270,8 +270,7 @@ class KubernetesWorld:
                 await self._ensure(body)
             return
         for kind, name in dns_names(self._owner):
-            if self._has(kind, name):
-                await self._delete(kind, name)
+            await self._delete(kind, name)
 
     async def _apply_member(self, member: Member) -> None:
         assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
@@ -333,8 +332,7 @@ class KubernetesWorld:
         await self._delete(SERVICE, name)
         await self._delete(SECRET, secret_name(name))
         assert self._fleet is not None  # noqa: S101 - a plan is made from an observation
-        drops = drops_claim(self._fleet.spec.roles, member)
-        if drops and self._has(PERSISTENT_VOLUME_CLAIM, name):
+        if drops_claim(self._fleet.spec.roles, member):
             await self._delete(PERSISTENT_VOLUME_CLAIM, name)
         # The last to go: by it whoever comes after a crash knows that something is left.
         await self._delete(CONFIG_MAP, name)
@@ -349,8 +347,7 @@ class KubernetesWorld:
         if wish is None:
             self._canary.stop()
             for kind, name in canary_names(self._owner):
-                if self._has(kind, name):
-                    await self._delete(kind, name)
+                await self._delete(kind, name)
             return
         assert self._fleet is not None  # noqa: S101 - a wish is made from an observation
         await self._store.ensure_canary_key()
@@ -375,11 +372,12 @@ class KubernetesWorld:
     def _seen(self, kind: str, name: str) -> Applied | None:
         if kind == SERVICE.kind:
             return self._view.services.get(name)
+        if kind == STATEFUL_SET.kind:
+            return self._view.stateful_sets.get(name)
         return self._view.children.get((kind, name))
 
-    def _has(self, kind: Kind, name: str) -> bool:
-        seen = self._seen(kind.kind, name)
-        return self._applier.latest((kind.kind, name), seen) is not None
-
     async def _delete(self, kind: Kind, name: str) -> None:
-        await self._applier.delete(kind, self._owner.namespace, name)
+        """Have an object of the fleet be gone, and leave alone another's of that name."""
+        seen = self._seen(kind.kind, name)
+        if self._applier.latest((kind.kind, name), seen) is not None:
+            await self._applier.delete(kind, self._owner.namespace, name)

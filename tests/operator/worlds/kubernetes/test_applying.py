@@ -23,7 +23,12 @@ from statusfleet.kube.kinds import CONFIG_MAP, Kind
 from statusfleet.worlds.kubernetes.applying import Applier
 from statusfleet.worlds.kubernetes.records import Child
 
-NOTED = {"f:metadata": {"f:annotations": {"f:statusfleet.io/intent": {}}}}
+NOTED = {"f:metadata": {"f:annotations": {"f:statusfleet.io/intent": {}}, "f:labels": {}}}
+
+
+def owner(kind: str, name: str) -> dict[str, Any]:
+    version = "statusfleet.io/v1alpha1" if kind == "StatusFleet" else "apps/v1"
+    return {"apiVersion": version, "kind": kind, "name": name, "uid": "u", "controller": True}
 
 
 class Server:
@@ -33,6 +38,7 @@ class Server:
         self.version = 0
         self.writes = 0
         self.refuses: AnswerError | None = None
+        self.others: list[dict[str, Any]] = []
         self.ours: dict[str, Any] = {**NOTED, "f:data": {"f:x": {}}}
 
     async def apply(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -54,6 +60,9 @@ class Server:
         }
         return {**body, "metadata": metadata}
 
+    async def list(self, kind: Kind, namespace: str, **_: object) -> list[dict[str, Any]]:
+        return self.others
+
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> bool:
         self.writes += 1
         return True
@@ -69,7 +78,11 @@ class Scene:
         body = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": "c", "namespace": "n", "labels": {}},
+            "metadata": {
+                "name": "c",
+                "namespace": "n",
+                "labels": {"statusfleet.io/fleet": "eth-dev"},
+            },
             "data": {"x": data},
         }
         record = (await self.applier.apply(body, seen)).record
@@ -172,6 +185,56 @@ async def test_what_is_refused_is_tried_again_when_the_wish_changes_or_after_a_m
     scene.server.refuses = None
     await scene.apply(None, "b")
     assert scene.applier.problems == {}
+
+
+async def test_what_was_refused_and_is_wanted_no_more_is_no_problem(scene: Scene) -> None:
+    scene.server.refuses = InvalidError("configmap c", "no")
+    await scene.apply(None)
+    scene.applier.settle()
+    assert scene.applier.problems
+    await scene.apply(None)  # asked for again, and not tried yet
+    scene.applier.settle()
+    assert scene.applier.problems
+    scene.applier.settle()
+    assert scene.applier.problems == {}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "holder"),
+    [
+        ({}, "somebody else"),
+        ({"labels": {"statusfleet.io/fleet": "eth"}}, "StatusFleet eth"),
+        ({"ownerReferences": [owner("StatusFleet", "eth")]}, "StatusFleet eth"),
+        ({"ownerReferences": [owner("Deployment", "eth-dev")]}, "Deployment eth-dev"),
+    ],
+)
+async def test_another_s_object_of_the_same_name_is_left_as_it_is(
+    scene: Scene, metadata: dict[str, Any], holder: str
+) -> None:
+    scene.server.others = [{"metadata": {"name": "c", **metadata}}]
+    assert await scene.apply(None) is None
+    assert scene.server.writes == 0
+    assert f"belongs to {holder}: it is left" in scene.applier.problems["ConfigMap c"]
+    scene.server.others = []
+    scene.time += 61
+    await scene.apply(None)
+    assert scene.server.writes == 1
+    assert scene.applier.problems == {}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"labels": {"statusfleet.io/fleet": "eth-dev"}},
+        {"ownerReferences": [owner("StatusFleet", "eth-dev")]},
+    ],
+)
+async def test_what_an_earlier_fleet_of_the_name_has_left_is_taken_over(
+    scene: Scene, metadata: dict[str, Any]
+) -> None:
+    scene.server.others = [{"metadata": {"name": "c", **metadata}}]
+    await scene.apply(None)
+    assert scene.server.writes == 1
 
 
 async def test_trouble_of_the_server_is_the_callers_to_wait_for(scene: Scene) -> None:
