@@ -90,8 +90,11 @@ async def servers_of_zone(zone: str, primary: Server) -> tuple[Server, ...]:
     found: list[Server] = []
     for host in hosts:
         found += await _glue(primary, host, zone) or await addresses(host)
-    outside = [one for one in found if not ipaddress.ip_address(one.address).is_loopback]
-    return tuple(dict.fromkeys((primary, *_routed(outside))))
+    return tuple(dict.fromkeys((primary, *_routed(_outside(found)))))
+
+
+def _outside(servers: Iterable[Server]) -> list[Server]:
+    return [one for one in servers if not ipaddress.ip_address(one.address).is_loopback]
 
 
 def _routed(servers: Sequence[Server]) -> list[Server]:
@@ -128,7 +131,10 @@ async def _glue(primary: Server, host: str, zone: str) -> list[Server]:
 
 
 async def servers_of_domain(domain: str) -> tuple[Server, ...]:
-    """Return the servers to which the DNS leads for `domain`; raises SinkError."""
+    """Return the servers to which the DNS leads for `domain`.
+
+    Addresses are left out as by `servers_of_zone`. Raises SinkError.
+    """
     try:
         resolver = dns.asyncresolver.Resolver()
         resolver.lifetime = _ANSWER_SECONDS
@@ -142,9 +148,11 @@ async def servers_of_domain(domain: str) -> tuple[Server, ...]:
     except (dns.exception.DNSException, OSError) as error:
         raise SinkError(f"the name servers of {domain} cannot be found: {error}") from error
     hosts = sorted(data.target.to_text(omit_final_dot=True) for data in answer)
-    found = [server for host in hosts for server in await addresses(host)]
+    found = _outside([server for host in hosts for server in await addresses(host)])
     if not found:
-        raise SinkError(f"the name servers of {domain} have no addresses: {', '.join(hosts)}")
+        raise SinkError(
+            f"the name servers of {domain} have no addresses that readers reach: {', '.join(hosts)}"
+        )
     return tuple(dict.fromkeys(_routed(found)))
 
 

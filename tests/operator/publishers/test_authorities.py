@@ -97,6 +97,13 @@ async def test_the_servers_of_a_domain_are_those_that_the_dns_names(
     with pytest.raises(SinkError, match=r"name servers of nodes\.example\.net cannot be found"):
         await servers_of_domain("nodes.example.net")
 
+    async def at_home(host: str, port: int = 53) -> tuple[Server, ...]:
+        return (Server("127.0.0.1", port, host),)
+
+    monkeypatch.setattr(authorities, "addresses", at_home)
+    with pytest.raises(SinkError, match=rf"no addresses that readers reach: .*ns2\.{ZONE}"):
+        await servers_of_domain(DOMAIN)
+
 
 async def test_a_dns_that_knows_no_domain_at_all_is_told_in_plain_words(
     monkeypatch: pytest.MonkeyPatch,
