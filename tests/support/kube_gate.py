@@ -2,7 +2,8 @@
 
     operator ── HTTP on the loopback ──> gate ── TLS ──> API server
 
-The write itself is done by then, and its answer never arrives: the worst moment to die at.
+The write itself is done by then, and its answer never arrives: the worst moment to die at. Chosen
+answers can also be held back, as by a connection that is dead and does not say so.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -34,6 +36,18 @@ class Gate:
         self._server = server
         self._left = 0
         self._strike: Callable[[], None] = lambda: None
+        self._is_held: Callable[[web.Request], bool] = lambda _request: False
+        self._released = asyncio.Event()
+
+    def hold(self, which: Callable[[web.Request], bool]) -> None:
+        """Let nothing more of the answers to these requests through."""
+        self._released.clear()
+        self._is_held = which
+
+    def release(self) -> None:
+        """Let everything through; connections that were held break."""
+        self._is_held = lambda _request: False
+        self._released.set()
 
     def strike_after(self, writes: int, strike: Callable[[], None]) -> None:
         """Call `strike` when so many further writes are done; Leases and Events do not count."""
@@ -53,6 +67,11 @@ class Gate:
             response = web.StreamResponse(status=answer.status, headers=_kept(answer.headers))
             await response.prepare(request)
             async for chunk in answer.content.iter_any():
+                if self._is_held(request):
+                    await self._released.wait()
+                    assert request.transport is not None
+                    request.transport.abort()
+                    return response
                 await response.write(chunk)
             await response.write_eof()
             return response
@@ -69,12 +88,19 @@ class Gate:
 @asynccontextmanager
 async def gate(kubeconfig: str, folder: Path) -> AsyncIterator[Gate]:
     """Open a gate before the cluster of a kubeconfig, whose user everybody is who comes through."""
-    found = (await load_connection(kubeconfig)).configuration
+    found: Any = (await load_connection(kubeconfig)).configuration  # annotated in parts only
     trust = ssl.create_default_context(cafile=found.ssl_ca_cert)
-    trust.load_cert_chain(found.cert_file, keyfile=found.key_file)
-    connector = aiohttp.TCPConnector(ssl=trust, limit=0)
-    timeout = aiohttp.ClientTimeout(total=None)
-    session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+    if not found.verify_ssl:
+        trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    if found.cert_file:
+        trust.load_cert_chain(found.cert_file, keyfile=found.key_file)
+    token = await found.get_api_key_with_prefix("BearerToken")
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=trust, limit=0),
+        timeout=aiohttp.ClientTimeout(total=None),
+        headers={"Authorization": token} if token else {},
+        auto_decompress=False,
+    )
     path = folder / "gate.conf"
     async with session:
         opened = Gate(session, found.host, path)

@@ -35,6 +35,7 @@ from statusfleet.reconcile.embedded import LoopbackServer
 from statusfleet.reconcile.fleet import Reconciler, Report
 from statusfleet.reconcile.loop import FleetLoop
 from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.racing import unless
 from statusfleet.store import FolderStore
 from statusfleet.worlds.processes.world import ProcessesWorld
 
@@ -160,19 +161,9 @@ class RunningFleet:
         if not self._wish.check:
             await self._interrupted.wait()
             return 0
-        waits = {
-            asyncio.create_task(self._whole.wait()),
-            asyncio.create_task(self._interrupted.wait()),
-        }
-        try:
-            await asyncio.wait(
-                waits,
-                timeout=self._wish.timeout_seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            for wait in waits:
-                wait.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._wish.timeout_seconds):
+                await unless(self._interrupted, self._whole.wait())
         return 0 if self._whole.is_set() else 1
 
     def _wake(self) -> None:

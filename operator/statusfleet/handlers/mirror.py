@@ -46,7 +46,7 @@ _OPTIONAL: Final = frozenset({DNS_ENDPOINT})
 """Kinds that are installed by others, or are not, before the operator starts or while it runs."""
 _LISTS: Final = 2
 """Kinds that are listed at a time: one is being sent while another is read."""
-_BETWEEN_WORDS_SECONDS: Final = 60.0
+BETWEEN_WORDS_SECONDS: Final = 60.0
 """How long the server may say nothing to a watch that asks for bookmarks."""
 
 
@@ -96,7 +96,7 @@ class Mirror:
     def silent_seconds(self) -> float:
         """For how long one of the watches has brought nothing, beyond what is usual."""
         longest = max(one.silent_seconds for one in self._following)
-        return max(0.0, longest - _BETWEEN_WORDS_SECONDS)
+        return max(0.0, longest - BETWEEN_WORDS_SECONDS)
 
     async def run(self) -> None:
         """Watch until cancelled."""

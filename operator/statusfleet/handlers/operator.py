@@ -15,9 +15,9 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from statusfleet.handlers.fleets import Fleets
 from statusfleet.handlers.numbers import Numbers
@@ -29,6 +29,7 @@ from statusfleet.kube.connection import Connection, load_connection
 from statusfleet.kube.errors import NotFoundError, TransientError
 from statusfleet.kube.kinds import STATUS_FLEET
 from statusfleet.kube.lease import LEASE_NAME, Leadership
+from statusfleet.reconcile.racing import unless
 from statusnode.metrics.process import process_families
 from statusnode.metrics.server import MetricsServer, Sources
 from statusnode.metrics.text import Family
@@ -100,7 +101,7 @@ class Operator:
         namespace = settings.lease_namespace or connection.namespace
         leadership = Leadership(lease_client, namespace, settings.identity)
         self._leadership = leadership
-        if not await self._unless_stopped(leadership.acquire()):
+        if not await unless(self._stopping, leadership.acquire()):
             await leadership.release()
             return
         _log.info("this process leads: %s", settings.identity)
@@ -111,9 +112,8 @@ class Operator:
             asyncio.TaskGroup() as group,
         ):
             renewing = group.create_task(leadership.keep(), name="lease")
-            if await self._unless_stopped(
-                _crd_is_there(client, next(iter(settings.namespaces), ""))
-            ):
+            first = next(iter(settings.namespaces), "")
+            if await unless(self._stopping, _crd_is_there(client, first)):
                 await self._watch(client, namespace, group, renewing)
             renewing.cancel()
         await leadership.release()
@@ -165,23 +165,10 @@ class Operator:
         _log.info("stopping")
         await fleets.stop()
         renewing.cancel()
+        await asyncio.wait([renewing])  # else its last renewal may come after the release
         if self._leadership is not None:
             await self._leadership.release()
         self._kopf_stop.set()
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Wait for `work`; False means that we were told to stop first."""
-        task = asyncio.create_task(work)
-        stop = asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                await task
-                return True
-            return False
-        finally:
-            task.cancel()
-            stop.cancel()
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -4,9 +4,10 @@ Only what bears a fleet's label is asked for, so that a cluster's other Pods and
 here; nodes are asked for as they are. An event says nothing but that a fleet should be looked at
 again: what is there is read from the mirror, which is complete before the first event is told.
 
-That watches progress is seen from the Lease, which its holder renews every two seconds: as long as
-those renewals come in, so would fleets; the mirror's watches say something each minute. While the
-mirror lists all that is there, which takes its time in a large cluster, each page is a word.
+That watches progress is proved for each of them: the Lease is renewed by its holder every two
+seconds; Kopf's watch of fleets is compared with one of our own; the mirror's say something each
+minute. While the mirror lists all that is there, which takes its time in a large cluster, each page
+is a word.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from typing import Any, Final, Protocol, cast
 
 import kopf
 
-from statusfleet.handlers.mirror import FleetId, Mirror
+from statusfleet.handlers.following import Following
+from statusfleet.handlers.lag import FleetLag
+from statusfleet.handlers.mirror import BETWEEN_WORDS_SECONDS, FleetId, Mirror
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.connection import load_connection
 from statusfleet.kube.kinds import LEASE, STATUS_FLEET, JsonDict
 from statusfleet.kube.names import MANAGED_BY
+from statusfleet.reconcile.racing import unless
 from statusfleet.worlds.kubernetes.records import Snapshot
 
 _PAGE: Final = 20
@@ -77,13 +81,20 @@ class Watches:
         self._clock = clock
         self._mirror: Mirror | None = None
         self._progress: float | None = None
+        self._lags = {one: FleetLag(clock) for one in self._namespaces or ("",)}
+        self._compared: list[Following] = []
 
     @property
     def silent_seconds(self) -> float:
-        """For how long nothing has come in; a renewed Lease should, every two seconds."""
+        """For how long one of the watches has brought nothing, beyond what is usual.
+
+        A renewed Lease should come in every two seconds.
+        """
         mirror = self._mirror.silent_seconds if self._mirror is not None else 0.0
         renewals = self._clock() - self._progress if self._progress is not None else 0.0
-        return max(mirror, renewals)
+        lag = max(one.silent_seconds for one in self._lags.values())
+        compared = max((one.silent_seconds for one in self._compared), default=0.0)
+        return max(mirror, renewals, lag, compared - BETWEEN_WORDS_SECONDS)
 
     async def run(
         self, listener: Listener, stop: asyncio.Event, started: Callable[[], None]
@@ -97,29 +108,41 @@ class Watches:
             clock=self._clock,
         )
         async with asyncio.TaskGroup() as group:
-            mirroring = group.create_task(self._mirror.run(), name="mirror")
-            if await self._is_complete(self._mirror, stop):
+            following = [group.create_task(self._mirror.run(), name="mirror")]
+            if await unless(stop, self._mirror.complete()):
+                self._progress = self._clock()
+                self._compared = self._comparison()
+                following += [group.create_task(one.run()) for one in self._compared]
                 await self._run_kopf(listener, stop, started)
-            mirroring.cancel()
+            for task in following:
+                task.cancel()
 
     def snapshot(self, fleet: FleetId) -> Snapshot:
         """Return all records of one fleet as they are now."""
         return self._mirror.snapshot(fleet) if self._mirror is not None else Snapshot()
 
-    async def _is_complete(self, mirror: Mirror, stop: asyncio.Event) -> bool:
-        """Wait until the mirror is; False means that we were told to stop first."""
-        waits = [asyncio.create_task(wait) for wait in (mirror.complete(), stop.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        self._progress = self._clock()
-        return not stop.is_set()
+    def _comparison(self) -> list[Following]:
+        """Return the watches of fleets by which Kopf's are judged."""
+        listing = asyncio.Semaphore(1)
+        return [
+            Following(
+                self._client,
+                STATUS_FLEET,
+                namespace,
+                lag,
+                label="",
+                metadata_only=True,
+                listing=listing,
+                clock=self._clock,
+            )
+            for namespace, lag in self._lags.items()
+        ]
 
     async def _run_kopf(
         self, listener: Listener, stop: asyncio.Event, started: Callable[[], None]
     ) -> None:
+        for lag in self._lags.values():
+            lag.start()
         others = asyncio.all_tasks()
         tasks = [
             *await self._spawn(self._fleets(listener), self._namespaces, stop),
@@ -167,10 +190,10 @@ class Watches:
         @kopf.on.event(STATUS_FLEET.api_version, STATUS_FLEET.plural, registry=registry)
         async def fleet(event: Mapping[str, Any], **_: object) -> None:
             body = dict(event["object"])
-            if event["type"] == "DELETED":
-                await listener.fleet_gone(body)
-            else:
-                await listener.fleet_seen(body)
+            gone = event["type"] == "DELETED"
+            await (listener.fleet_gone(body) if gone else listener.fleet_seen(body))
+            lag = self._lags.get(body["metadata"]["namespace"]) or self._lags[""]
+            lag.told(body, gone=gone)
 
         return registry
 
