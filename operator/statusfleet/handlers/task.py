@@ -86,7 +86,8 @@ class FleetTask:
         self._around = around
         self._body = _slim(body, {})
         self._status: Mapping[str, Any] = self._body["status"]
-        self._written: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+        # The status that we wrote last, or are writing, and what it then was.
+        self._written: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None] = None, None
         self._fleet: StatusFleet | None = None
         self._seen: Snapshot | None = None
         self._failures = 0
@@ -156,10 +157,11 @@ class FleetTask:
     def see(self, body: JsonDict) -> None:
         """Take the fleet as it stands now; only what is not our own doing wakes us."""
         before, self._body = self._body, _slim(body, self._status)
-        status = self._body["status"]
-        if self._written is None or status != self._written[1]:
+        status, (ours, shown) = self._body["status"], self._written
+        if status != shown:
             self._status = status
-        if _essence(before) != _essence(body) or status != before["status"]:
+        # Our own word is no news: else who fails and says when it tries again would not wait.
+        if _essence(before) != _essence(body) or status not in (before["status"], ours):
             self._loop.wake()
 
     def wake(self) -> None:
@@ -341,8 +343,9 @@ class FleetTask:
     async def _write(self, status: Status, said: Iterable[Any] = ()) -> None:
         """Write a status that says something else than the one in the object, and tell of it."""
         before = self._status
-        if self._written is None or self._written != (status, before):
+        if self._written != (status, before):
             if status != before:
+                self._written = status, None  # a watch may show it before the answer is here
                 answer = await self._around.client.patch_status(
                     STATUS_FLEET, self.owner.namespace, self.owner.name, status
                 )

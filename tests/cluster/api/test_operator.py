@@ -26,6 +26,7 @@ from statusfleet.kube.kinds import (
     Kind,
 )
 from statusfleet.kube.names import FINALIZER
+from statusfleet.store.head import Head, encode_head
 from statusnode.crypto.keys import PrivateKey
 from support.kube_api import ApiServer
 from support.operator_process import FleetUser, condition, eventually, has_reason, operator
@@ -205,6 +206,24 @@ async def test_a_fleet_whose_memory_is_damaged_goes_when_somebody_says_so(
         assert told.endswith("to let the fleet go without it, delete that ConfigMap")
         await user.client.delete(CONFIG_MAP, user.namespace, "small-state")
         await user.until_gone()
+
+
+async def test_a_fleet_that_fails_is_left_alone_until_the_time_it_names(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    others = {"state.json": encode_head(Head("another", 1))}
+    metadata = {"namespace": user.namespace, "name": "small-state"}
+    await user.client.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": others}
+    )
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE) as process:
+        await user.apply(roles=ROLES)
+        status = await user.until(has_reason("Progressing", "Retrying"), "told")
+        assert "belongs to the fleet another" in condition(status, "Progressing")["message"]
+        # After 1, 2 and 4 seconds: each time is told, which is no reason to try again.
+        tried = process.log.count("belongs to the fleet another")
+        await asyncio.sleep(5)
+        assert process.log.count("belongs to the fleet another") <= tried + 3
 
 
 async def test_a_spec_that_slipped_in_is_a_condition(
