@@ -134,7 +134,7 @@ def _new_pod(old: Side, new: Side, member: MemberId) -> Iterator[str]:
     before, after = old.pin(member), new.pin(member)
     if before.image != after.image:
         yield f"runs {after.image}"
-    if before.restart != after.restart:
+    if not set(after.restart) <= set(before.restart):
         yield "a restart is asked for"
     if _without_image(before) != _without_image(after):
         yield "its pod is made otherwise"

@@ -4,7 +4,8 @@ A pod's shape and image, and what statusd is told at its start, are rendered whe
 spec that they come from changes, and then kept on the StatefulSet. An operator that would render
 something else keeps to what is pinned and says that an update is pending, until that part of the
 spec changes, or the user asks for a restart (annotation `statusfleet.io/restart` of the fleet, or
-`statusfleet.io/restart.relayer-0` for one member, with a value that was not there before).
+`statusfleet.io/restart.relayer-0` for one member, with a value that was not there before; to take
+one out asks for nothing).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Pin:
     """
 
     said: str
-    restart: str
+    restart: tuple[str, ...]
     shape: JsonDict
     startup: JsonObject | None = None
 
@@ -51,7 +52,7 @@ class Pin:
     @property
     def program(self) -> str:
         """What changes exactly when the pod must be made anew for its shape's sake."""
-        return f"{self.image} {_digest(self.shape)} {self.restart}".rstrip()
+        return f"{self.image} {_digest(self.shape)} {' '.join(self.restart)}".rstrip()
 
     @property
     def text(self) -> str:
@@ -67,7 +68,7 @@ class Pin:
             startup = found.get("startup")
             pin = cls(
                 str(found["said"]),
-                str(found["restart"]),
+                tuple(map(str, found["restart"])),
                 dict(found["shape"]),
                 None if startup is None else dict(startup),
             )
@@ -89,7 +90,8 @@ def choose_pin(fleet: StatusFleet, member: MemberId, pinned: str, own_image: str
     """Return what a member's pod is made from; `pinned` is the text on its StatefulSet, or ""."""
     rendered = _render(fleet, role_of(fleet, member), member, own_image)
     kept = _parse(pinned)
-    if kept is None or (kept.said, kept.restart) != (rendered.said, rendered.restart):
+    asked = kept is not None and not set(rendered.restart) <= set(kept.restart)
+    if kept is None or kept.said != rendered.said or asked:
         return Choice(rendered)
     return Choice(kept, newer=kept.shape != rendered.shape)
 
@@ -100,15 +102,17 @@ def role_of(fleet: StatusFleet, member: MemberId) -> RoleSpec:
 
 
 def _render(fleet: StatusFleet, role: RoleSpec, member: MemberId, own_image: str) -> Pin:
+    # Without defaults: else each field that a newer version adds would be a change of the spec.
     said = {
         "fleet": fleet.fleet_name,
-        "image": fleet.spec.image.model_dump(mode="json"),
-        "role": role.model_dump(mode="json", exclude=set(_UNPINNED)),
+        "image": fleet.spec.image.model_dump(mode="json", exclude_defaults=True),
+        "role": role.model_dump(mode="json", exclude=set(_UNPINNED), exclude_defaults=True),
     }
     asked = fleet.metadata.annotations
-    restarts = (asked.get(RESTART, ""), asked.get(f"{RESTART}.{member.name}", ""))
+    named = (asked.get(RESTART, ""), asked.get(f"{RESTART}.{member.name}", ""))
+    restarts = tuple(filter(None, named))
     shape = pod_shape(fleet.name, role, fleet.spec.image, own_image)
-    return Pin(_digest(said), " ".join(filter(None, restarts)), json.loads(_canonical(shape)))
+    return Pin(_digest(said), restarts, json.loads(_canonical(shape)))
 
 
 @lru_cache(maxsize=_TEXTS)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from statusfleet.api.fleet import StatusFleet
+from statusfleet.api.roles import Relayer
 from statusfleet.api.spec import Image
+from statusfleet.api.template import Template
 from statusfleet.plan import MemberId
 from statusfleet.worlds.kubernetes.image import image_of
 from statusfleet.worlds.kubernetes.pin import Choice, Pin, choose_pin
@@ -82,6 +84,34 @@ def test_the_users_word_restarts_all_members_or_one() -> None:
     one = asked(spec(), **{"restart__relayer-0": "2026-11-21"})
     assert choose_pin(one, MEMBER, before.pin.text, NEW).pin.image == NEW
     assert choose_pin(one, other, before.pin.text, NEW).pin == before.pin
+
+
+def test_to_take_an_asked_restart_out_again_restarts_nobody() -> None:
+    one = {"restart__relayer-0": "Sat Nov 21"}
+    before = choose_pin(asked(spec(), restart="now", **one), MEMBER, "", OLD)
+    for left in ({}, {"restart": "now"}, one):
+        assert choose_pin(asked(spec(), **left), MEMBER, before.pin.text, OLD) == before
+    again = asked(spec(), restart="now", **{"restart__relayer-0": "Sun Nov 22"})
+    assert choose_pin(again, MEMBER, before.pin.text, OLD).pin.program != before.pin.program
+
+
+def test_a_field_that_a_newer_version_adds_is_no_change_of_the_spec() -> None:
+    class NewerTemplate(Template):
+        colour: str = "grey"
+
+    class NewerRelayer(Relayer):
+        template: NewerTemplate = NewerTemplate()
+        mood: str = "good"
+
+    before = pinned(spec())
+    wanted = spec()
+    for newer, is_kept in ((NewerRelayer(replicas=2), True), (NewerRelayer(mood="bad"), False)):
+        roles = wanted.spec.roles.model_copy(update={"relayer": newer})
+        renewed = wanted.spec.model_copy(update={"roles": roles})
+        after = choose_pin(
+            wanted.model_copy(update={"spec": renewed}), MEMBER, before.pin.text, NEW
+        )
+        assert (after.pin == before.pin) is is_kept
 
 
 def test_what_statusd_is_told_at_its_start_is_kept_with_the_rest() -> None:
