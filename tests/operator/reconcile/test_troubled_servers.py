@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from statusfleet.publishers.authorities import FindServers, Server
 from statusfleet.publishers.rfc2136 import Rfc2136Sink, UpdateSettings
+from statusfleet.publishers.sink import Target
 from statusfleet.reconcile.conditions import TreeState
+from statusfleet.reconcile.place import zone_settings
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store import FolderStore
+from statusfleet.tree.publication import Publication
 from statusnode.crypto.keys import PrivateKey
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver
-from statusnode.records.tree import Link
+from statusnode.records.tree import Link, Tree
 from support.dns_servers import KEY_NAME, SECRET, SERVERS, ZONE, DnsServer, bind
 from support.killed_publisher import DESIRED
 from support.ports import HOST
@@ -40,11 +44,18 @@ def settings(server: DnsServer) -> UpdateSettings:
 class Publisher:
     """A fleet's keeper of one tree, with a memory and a clock of its own."""
 
-    def __init__(self, folder: Path, place: UpdateSettings, key: PrivateKey = TREE_KEY) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        place: UpdateSettings,
+        key: PrivateKey = TREE_KEY,
+        find_servers: FindServers | None = None,
+    ) -> None:
         self.time = 1_700_000_000.0
         self._key = key
         store = FolderStore.open(folder, "test")
-        self._keeper = TreeKeeper(store, (Rfc2136Sink(place),), lambda: self.time)
+        sink = Rfc2136Sink(place, find_servers=find_servers)
+        self._keeper = TreeKeeper(store, (sink,), lambda: self.time)
 
     async def publish(self, nodes: range, *, domain: str = DOMAIN) -> TreeState:
         await self._keeper.recall()
@@ -109,6 +120,41 @@ async def test_a_server_that_goes_away_is_told_and_gets_the_tree_when_it_is_back
         assert await seen(server) == 5
         assert (await fleet.again(range(9))).propagated
         assert await seen(server) == 9
+
+
+async def test_a_tree_has_reached_its_readers_when_the_last_server_of_the_zone_shows_its_root(
+    tmp_path: Path,
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with bind(tmp_path / "one") as one, bind(tmp_path / "two") as two:
+
+        async def both(_zone: str) -> list[Server]:
+            return [Server(HOST, one.port), Server(HOST, two.port, "ns2.example.org")]
+
+        # The second follows by the hand of this test: as a secondary does, in its own time.
+        follower = Rfc2136Sink(settings(two))
+        fleet = Publisher(tmp_path / "memory", settings(one), find_servers=both)
+        await follower.prepare(signed(5, seq=1))
+        state = await fleet.publish(range(5))
+        assert (state.published, state.propagated) == (True, False)
+        await follower.move(signed(5, seq=1), None)
+        assert (await fleet.again(range(5))).propagated
+        await follower.prepare(signed(9, seq=2))
+        state = await fleet.publish(range(9))
+        assert (state.published, state.propagated) == (True, False)
+        where = f"ns2.example.org ({HOST} port {two.port})"
+        assert state.problem == f"{where} gives number 1, published was 2"
+        await follower.move(signed(9, seq=2), await follower.root(DOMAIN))
+        state = await fleet.again(range(9))
+        assert (state.propagated, state.problem) == (True, "")
+
+
+def signed(nodes: int, *, seq: int) -> Target:
+    """Return the tree that the fleet makes of the first nodes."""
+    tree = Tree.build([vector_node(number) for number in range(nodes)])
+    publication = Publication(tree.sign(TREE_KEY, DOMAIN, seq))
+    return Target(publication, zone_settings(DESIRED), frozenset(publication.records()))
 
 
 async def test_two_fleets_on_one_domain_leave_each_others_tree_alone(
