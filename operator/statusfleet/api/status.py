@@ -11,6 +11,7 @@ from statusfleet.api.model import Model, entries
 from statusfleet.api.roles import RoleName
 
 MAX_MEMBERS = 200
+MAX_SINKS = 16
 
 Text = Annotated[str, Field(max_length=2048)]
 Name = Annotated[str, Field(max_length=320)]
@@ -128,8 +129,8 @@ class TreeStatus(Model):
     """When the root was last moved."""
     propagated_at: Time | None = None
     """When every authoritative server was first seen with it."""
-    sinks: Annotated[tuple[SinkStatus, ...], entries(8)] = ()
-    """Each sink's own status."""
+    sinks: Annotated[tuple[SinkStatus, ...], entries(MAX_SINKS)] = ()
+    """Each sink's own status; last those that the spec names no more and that still show it."""
 
 
 class FleetStatus(Model):

@@ -19,6 +19,7 @@ from statusfleet.reconcile.stalling import Stalled
 from statusfleet.worlds.protocol import Vantage
 
 MOST_NAMED: Final = 5
+_UNSEEN: Final = "not looked at while the fleet is paused"
 LOAD_BALANCER: Final = "LoadBalancer"
 """`ObservedMember.address_source` of a member behind a load balancer."""
 _SHORT_CUT: Final = (
@@ -238,6 +239,8 @@ def _published(situation: Situation) -> Finding:
         return Finding(kind, "False", Reason.SIGNING_REFUSED, tree.problem)
     if tree.published:
         return Finding(kind, "True", Reason.PUBLISHED, left)
+    if situation.paused:
+        return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, _UNSEEN)
     if tree.problem:
         if not any(sink.progress == "Failed" for sink in tree.sinks):
             return Finding(kind, "False", Reason.PUBLISHING, tree.problem)
@@ -265,6 +268,8 @@ def _propagated(situation: Situation) -> Finding:
     kind, tree = ConditionType.TREE_PROPAGATED, situation.tree
     if tree is None:
         return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, "the spec names no tree.domain")
+    if situation.paused:
+        return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, _UNSEEN)
     if tree.propagated:
         return Finding(kind, "True", Reason.RESOLVED)
     if tree.propagated is None or not tree.published:

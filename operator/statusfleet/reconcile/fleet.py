@@ -268,12 +268,16 @@ class Reconciler:
         return self._unproved.setdefault(member.name, now)
 
     def _seen_tree(self) -> TreeState | None:
-        """What is known of the tree without touching it."""
-        if self._trees.serving is None:
+        """What is known of the tree without touching it, also where another process published."""
+        known = self._trees.serving or self._trees.publication
+        if known is None:
             return None
-        tree = self._trees.serving.tree
-        return self._with_listed(
-            TreeState(url=tree.url, seq=tree.seq, published=True, sinks=self._trees.states)
+        return TreeState(
+            url=known.tree.url,
+            seq=known.tree.seq,
+            listed=frozenset(listed(known, self._records)),
+            published=self._trees.serving is not None,
+            sinks=self._trees.states,
         )
 
     def _with_listed(self, state: TreeState) -> TreeState:

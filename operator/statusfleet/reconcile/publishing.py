@@ -148,6 +148,7 @@ class TreeKeeper:
         if link != self._link:
             self._link = link
             self._places.forget()
+            self._schedule(done=True)  # what was tried before was another tree
         if self._publication is not None and self._publication.tree.link != link and self._shown:
             # What there is of the old tree is known only until a new one takes its place.
             named = ", ".join(sorted(self._shown))

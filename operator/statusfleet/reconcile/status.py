@@ -14,6 +14,7 @@ from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.roles import RoleName
 from statusfleet.api.status import (
     MAX_MEMBERS,
+    MAX_SINKS,
     Condition,
     ConditionType,
     FleetStatus,
@@ -188,13 +189,13 @@ def _tree(
     old = before.get("tree") or {}
     same = old.get("seq") == state.seq and old.get("url") == state.url
     published = (old.get("publishedAt") if same else None) or moment(now)
-    propagated = (old.get("propagatedAt") if same else None) or moment(now)
+    propagated = old.get("propagatedAt") if same else None
     return TreeStatus(
         url=state.url,
         seq=state.seq,
         records=len(state.listed),
         published_at=published if state.published else (old.get("publishedAt") if same else None),
-        propagated_at=propagated if state.propagated else None,
+        propagated_at=propagated or (moment(now) if state.propagated else None),
         sinks=tuple(
             SinkStatus(
                 name=sink.name,
@@ -202,7 +203,7 @@ def _tree(
                 seq=sink.seq,
                 message=_cut(sink.problem, _LONGEST_TEXT),
             )
-            for sink in (*state.sinks, *_leftovers(leftovers))
+            for sink in (*state.sinks, *_leftovers(leftovers))[:MAX_SINKS]
         ),
     )
 

@@ -132,6 +132,15 @@ async def test_a_sink_that_lags_is_being_published_to_and_has_not_failed(scene: 
     assert scene.keeper.retry_at is None
 
 
+async def test_a_time_to_try_again_does_not_outlive_its_tree(scene: Scene) -> None:
+    scene.b.refuses["prepare"] = SinkError("it does not answer")
+    await scene.publish(range(3))
+    assert scene.keeper.retry_at is not None
+    other = replace(DESIRED, domain="other.example.org")
+    await scene.keeper.publish(other, None, TREE_KEY)  # the tree of before is withdrawn first
+    assert scene.keeper.retry_at is None
+
+
 async def test_a_memory_that_was_lost_goes_on_above_what_the_sinks_hold(scene: Scene) -> None:
     scene.a.texts = dict(signed(range(3), 41).records())
     scene.b.texts = dict(signed(range(3), 7).records())

@@ -255,6 +255,29 @@ async def test_a_paused_fleet_is_watched_and_left_alone(stage: Stage) -> None:
     assert found(report, ConditionType.PAUSED).status == "True"
 
 
+async def test_of_a_paused_fleet_an_operator_tells_what_another_has_published(
+    stage: Stage,
+) -> None:
+    await stage.grown(manifest())
+    stage.restart()
+    report = await stage.passes(manifest(paused=True))
+    assert report.tree is not None
+    assert (report.tree.seq, len(report.tree.listed)) == (1, 3)
+    for kind in (ConditionType.TREE_PUBLISHED, ConditionType.TREE_PROPAGATED):
+        finding = found(report, kind)
+        assert (finding.status, finding.reason) == ("Unknown", Reason.NOT_APPLICABLE)
+        assert finding.message == "not looked at while the fleet is paused"
+    assert found(report, ConditionType.READY).holds
+
+
+async def test_an_invalid_edit_is_told_first_since_it_may_be_the_remedy(stage: Stage) -> None:
+    fleet = manifest()
+    await stage.grown(fleet)
+    stage.world.ready.discard("relayer-1")
+    ready = found(await stage.passes(fleet, invalid_edit="wrong"), ConditionType.READY)
+    assert (ready.reason, ready.message) == (Reason.INVALID_EDIT, "wrong")
+
+
 async def test_an_invalid_edit_is_told_of_while_the_fleet_goes_on(stage: Stage) -> None:
     fleet = manifest()
     await stage.grown(fleet)

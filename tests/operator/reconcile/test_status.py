@@ -113,3 +113,15 @@ async def test_a_sink_that_does_not_let_go_of_the_tree_has_a_row_of_its_own(stag
     assert (old["name"], old["state"]) == ("zoneFile:old", "Failed")
     assert "it is not ours" in old["message"]
     assert "spec.deletion.tree to Keep" in old["message"]
+
+
+async def test_rows_of_sinks_stay_within_their_bound(stage: Stage) -> None:
+    fleet = manifest()
+    report = replace(
+        await stage.grown(fleet),
+        leftovers={f"zoneFile:old-{i}": "it is not ours" for i in range(20)},
+    )
+    status = fleet_status(fleet, report, {}, NOW)
+    FleetStatus.model_validate(status)
+    assert len(status["tree"]["sinks"]) == 16
+    assert status["tree"]["sinks"][0]["name"] == "embedded"
