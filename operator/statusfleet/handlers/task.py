@@ -22,6 +22,7 @@ from statusfleet.api.secrets import secret_uses
 from statusfleet.api.status import ConditionType, Phase
 from statusfleet.canary.knock import knocker
 from statusfleet.handlers.farewell import Farewell
+from statusfleet.handlers.inheritance import Inheritance
 from statusfleet.handlers.notices import Noticeboard, left, notices, restarts, unused
 from statusfleet.handlers.numbers import Outcome
 from statusfleet.handlers.recollection import reached, recollect
@@ -143,6 +144,7 @@ class FleetTask:
             self._world, self._trees, self._store, self._sinks, around.now, self.owner.uid
         )
         self._board = Noticeboard(around.client, self.owner)
+        self._inheritance = Inheritance(self._status)
 
     @property
     def fleet_id(self) -> tuple[str, str]:
@@ -227,6 +229,7 @@ class FleetTask:
         report = await self._reconciler.reconcile(fleet, wrong)
         self._around.numbers.ran(self.fleet_id, fleet.spec.canary, report.observation.canary)
         now = self._around.now()
+        report = self._inheritance.fill(report, fleet.metadata.generation, now)
         said = [*restarts(report.restarted), *left(report.left), *unused(fleet, self._status)]
         self._around.numbers.restarts += len(report.restarted)
         await self._write(fleet_status(fleet, report, self._status, now), said)
