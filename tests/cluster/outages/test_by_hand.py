@@ -17,9 +17,9 @@ from statusfleet.kube.kinds import (
     SECRET,
     Kind,
 )
-from statusfleet.worlds.kubernetes.records import RECORDS
 from support.cluster import Cluster
 from support.fleet_mail import archived, still_archived
+from support.kube_snapshot import KINDS
 from support.operator_process import (
     FleetUser,
     condition,
@@ -38,7 +38,7 @@ async def objects(user: FleetUser) -> dict[Key, str]:
     """Return the UIDs of everything that the operator made, but pods and volumes."""
     labels = {"statusfleet.io/fleet": user.name}
     found = {}
-    for kind in RECORDS:
+    for kind in KINDS:
         if kind in (NODE, POD, PERSISTENT_VOLUME_CLAIM):
             continue
         for item in await user.client.list(kind, user.namespace, labels=labels):
