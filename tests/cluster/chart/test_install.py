@@ -95,7 +95,7 @@ async def test_a_fleet_that_does_not_end_keeps_the_operator_there_and_nothing_ha
     client: KubeClient, place: Place
 ) -> None:
     user = FleetUser(client, place.namespace)
-    values = ("--set", "uninstall.fleets=Delete,uninstall.timeoutSeconds=10")
+    values = ("--set", "uninstall.fleets=Delete,uninstall.timeoutSeconds=15")
     async with installed(place, *values) as run:
         await user.apply(roles={"relayer": RELAYER}, canary={"enabled": False})
         await user.until(is_true("Ready"), "ready")
