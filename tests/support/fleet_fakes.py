@@ -150,10 +150,16 @@ class Stage:
         self.world = FakeWorld(lambda: self.time)
         self.restart()
 
-    def restart(self, *, grace_seconds: float = 0.0, dial_back: DialBack | None = None) -> None:
-        """Begin anew as a second process would: the memory stays, the rest is forgotten."""
+    def restart(
+        self, *, grace_seconds: float = 0.0, dial_back: DialBack | None = None, served: int = 0
+    ) -> None:
+        """Begin anew as a second process would: the memory stays, the rest is forgotten.
+
+        `served` is the number of the tree of which the first one said that every sink had it.
+        """
         self.dns = FakeDns()
-        trees = TreeKeeper(self.store, [WholeZone("embedded", self.dns)], lambda: self.time)
+        sinks = [WholeZone("embedded", self.dns)]
+        trees = TreeKeeper(self.store, sinks, lambda: self.time, served=served)
         self.reconciler = Reconciler(
             self.world,
             trees,

@@ -40,6 +40,12 @@ def told_by(status: Mapping[str, Any]) -> State:
     return State(records=records, tree=TreeState(seq=seq))
 
 
+def served(status: Mapping[str, Any]) -> int:
+    """Return the number of the tree that every sink had when a status was written, 0 for none."""
+    tree = status.get("tree") or {}
+    return int(tree.get("seq") or 0) if tree.get("publishedAt") else 0
+
+
 def reached(status: Mapping[str, Any]) -> dict[str, str]:
     """Return the enodes of the members that were reached, by name, when a status was written.
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from statusfleet.api.fleet import GROUP, StatusFleet
+from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.manifest import fleet_problems, parse_fleet
 from statusfleet.api.problems import Path, path_text
 from statusfleet.api.secrets import secret_uses
@@ -23,9 +23,10 @@ from statusfleet.api.status import ConditionType, Phase
 from statusfleet.canary.knock import knocker
 from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.inheritance import Inheritance
+from statusfleet.handlers.kept import essence, slim
 from statusfleet.handlers.notices import Noticeboard, left, notices, restarts, unused
 from statusfleet.handlers.numbers import Outcome
-from statusfleet.handlers.recollection import reached, recollect
+from statusfleet.handlers.recollection import reached, recollect, served
 from statusfleet.handlers.slot import Slot
 from statusfleet.handlers.surroundings import Surroundings
 from statusfleet.kube.errors import (
@@ -85,7 +86,7 @@ class FleetTask:
         metadata = body["metadata"]
         self.owner = Owner(metadata["namespace"], metadata["name"], metadata["uid"])
         self._around = around
-        self._body = _slim(body, {})
+        self._body = slim(body, {})
         self._status: Mapping[str, Any] = self._body["status"]
         # The status that we wrote last, or are writing, and what it then was.
         self._written: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None] = None, None
@@ -110,7 +111,12 @@ class FleetTask:
         self._builder = SinkBuilder(around.client, sink_owner)
         self._slot = Slot(around.slots)
         self._trees = TreeKeeper(
-            self._store, (), around.now, waiting=self._slot.waiting, reach=self._builder.again
+            self._store,
+            (),
+            around.now,
+            waiting=self._slot.waiting,
+            reach=self._builder.again,
+            served=served(self._status),
         )
         self._dialing = NodeDialing(
             around.client,
@@ -158,12 +164,12 @@ class FleetTask:
 
     def see(self, body: JsonDict) -> None:
         """Take the fleet as it stands now; only what is not our own doing wakes us."""
-        before, self._body = self._body, _slim(body, self._status)
+        before, self._body = self._body, slim(body, self._status)
         status, (ours, shown) = self._body["status"], self._written
         if status != shown:
             self._status = status
         # Our own word is no news: else who fails and says when it tries again would not wait.
-        if _essence(before) != _essence(body) or status not in (before["status"], ours):
+        if essence(before) != essence(body) or status not in (before["status"], ours):
             self._loop.wake()
 
     def wake(self) -> None:
@@ -269,7 +275,7 @@ class FleetTask:
         if FINALIZER in (self._body["metadata"].get("finalizers") or ()):
             return
         answer = await self._around.client.apply(self._own([FINALIZER]))
-        self._body = _slim(answer, self._status)
+        self._body = slim(answer, self._status)
 
     async def _recollect(self) -> None:
         """Bring back what can be of a memory that is gone, before anything is made from it."""
@@ -300,7 +306,7 @@ class FleetTask:
         if wait is None:
             with suppress(NotFoundError):
                 answer = await self._around.client.apply(self._own([]))
-                self._body = _slim(answer, self._status)
+                self._body = slim(answer, self._status)
             return RESYNC_SECONDS
         finding = Finding(ConditionType.PROGRESSING, "True", Reason.DELETING, wait.message)
         ready = Finding(ConditionType.READY, "False", Reason.DELETING, "the fleet was deleted")
@@ -356,27 +362,6 @@ class FleetTask:
             # Mostly the same twice: it is kept once.
             self._written = status if status != self._status else self._status, self._status
         await self._board.post([*said, *notices(before, status)], self._around.now())
-
-
-def _slim(body: JsonDict, status: Mapping[str, Any]) -> JsonDict:
-    """Return of a fleet what is kept between passes; its status is `status` where they are equal.
-
-    A thousand fleets with all that the server tells of their fields would take 50 MiB.
-    """
-    metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
-    found = body.get("status") or {}
-    return {**body, "metadata": metadata, "status": status if found == status else found}
-
-
-def _essence(body: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What of a fleet a pass depends on, apart from its status."""
-    metadata = body["metadata"]
-    return (
-        metadata.get("generation"),
-        metadata.get("deletionTimestamp"),
-        metadata.get("finalizers"),
-        {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(GROUP)},
-    )
 
 
 def _next_look(fleet: StatusFleet, report: Report, now: float) -> float:

@@ -46,16 +46,20 @@ class TreeKeeper:
         *,
         waiting: Waiting = nullcontext,
         reach: Reach | None = None,
+        served: int = 0,
     ) -> None:
         """Take the memory and the sinks; `waiting` surrounds every wait for sinks.
 
         With `reach`, sinks that are no longer used are reached again, to withdraw the tree there.
+        `served` is the number of the tree that every sink had when a process before this one said
+        so.
         """
         self._store = store
         self._places = Places(sinks, now, waiting)
         self._now = now
         self._publication: Publication | None = None
         self._serving: Publication | None = None
+        self._served = served
         self._troubled = 0
         self._retry_at: float | None = None
         self._link: Link | None = None
@@ -70,9 +74,7 @@ class TreeKeeper:
 
     @property
     def serving(self) -> Publication | None:
-        """What every sink served last, since this process began; behind `publication` while one
-        fails.
-        """
+        """What every sink served last, as far as is known; behind `publication` while one fails."""
         return self._serving
 
     @property
@@ -131,6 +133,8 @@ class TreeKeeper:
         if self._publication is None:
             memory = (await self._store.read()).tree
             self._publication, self._shown = memory.publication, memory.shown
+            if memory.publication is not None and memory.publication.tree.seq == self._served:
+                self._serving = memory.publication
 
     async def publish(
         self, desired: DesiredTree, records: Sequence[Record] | None, key: PrivateKey

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from statusfleet.handlers.recollection import reached
+import pytest
+
+from statusfleet.handlers.recollection import reached, served
 
 
 def status(truth: str) -> dict[str, Any]:
@@ -23,3 +25,15 @@ def test_where_one_was_not_reached_all_are_dialed_anew() -> None:
     assert reached(status("False")) == {}
     assert reached(status("Unknown")) == {}
     assert reached({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("tree", "number"),
+    [
+        ({"url": "enrtree://K@x", "seq": 4, "publishedAt": "2026-01-01T00:00:00Z"}, 4),
+        ({"url": "enrtree://K@x", "seq": 4}, 0),
+        (None, 0),
+    ],
+)
+def test_a_tree_was_served_if_its_status_says_when(tree: Any, number: int) -> None:
+    assert served({"tree": tree} if tree else {}) == number

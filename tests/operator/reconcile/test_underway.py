@@ -95,6 +95,21 @@ async def test_to_wait_writes_nothing_and_nothing_is_remembered_of_what_is_over(
     assert (await stage.store.read()).revision == state.revision
 
 
+@pytest.mark.parametrize(("served", "known"), [(1, 3), (0, 0)])
+async def test_who_was_in_the_tree_is_known_to_an_operator_that_finds_the_dns_server_away(
+    stage: Stage, served: int, known: int
+) -> None:
+    await stage.grown(manifest())
+    stage.restart(served=served)
+    stage.dns.refuses = "it does not answer"
+    report = await stage.passes(manifest())
+    found = {one.type: one for one in report.findings}
+    assert found[ConditionType.TREE_PUBLISHED].reason is Reason.SINK_FAILED
+    assert report.tree is not None
+    assert len(report.tree.listed) == known
+    assert found[ConditionType.READY].holds == bool(known)
+
+
 class RollingWorld(FakeWorld):
     """One in which members run on as they are until they are told to start anew, as on a cluster;
     with new settings, none of them works.
