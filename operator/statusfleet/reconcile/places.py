@@ -40,6 +40,11 @@ class Places:
         return tuple(place.state for place in self._places)
 
     @property
+    def roots(self) -> tuple[str, ...]:
+        """The roots that the sinks hold, of those that were looked at."""
+        return tuple(place.root for place in self._places if place.met and place.root is not None)
+
+    @property
     def any_served(self) -> bool:
         """Whether one of them has taken a tree."""
         return any(place.served is not None for place in self._places)

@@ -279,6 +279,7 @@ class TreeKeeper:
         self, desired: DesiredTree, publication: Publication, state: TreeState
     ) -> TreeState:
         state = replace(state, seq=publication.tree.seq)
+        publication = await self._prolong(desired, publication)
         target = self._target(desired, publication)
         await self._keep_shown(self._to_remember())
         await self._places.bring(target)
@@ -306,10 +307,23 @@ class TreeKeeper:
         """Forget the entries whose time is over, once no sink has them any more."""
         pruned = publication.pruned(now=self._now())
         if pruned is not publication and not self._dropped():
-            memory = await self._store.read()
-            told = replace(memory.tree, publication=pruned)
-            await self._store.write(replace(memory, tree=told))
-            self._publication = self._serving = pruned
+            await self._remember(pruned)
+            self._serving = pruned
+
+    async def _prolong(self, desired: DesiredTree, publication: Publication) -> Publication:
+        """Keep what the readers of a sink need that is behind: their time begins when it moves."""
+        longer = publication.prolonged(
+            self._places.roots, now=self._now(), root_ttl_seconds=desired.root_ttl_seconds
+        )
+        if longer is not publication:
+            await self._remember(longer)
+        return longer
+
+    async def _remember(self, publication: Publication) -> None:
+        memory = await self._store.read()
+        told = replace(memory.tree, publication=publication)
+        await self._store.write(replace(memory, tree=told))
+        self._publication = publication
 
     def _target(self, desired: DesiredTree, publication: Publication) -> Target:
         return Target(

@@ -10,7 +10,7 @@ matters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -18,11 +18,16 @@ from typing import Final, TypeAlias
 # Not typing's own: pydantic, which checks states read from disk, wants this one before Python 3.12.
 from typing_extensions import TypedDict
 
+from statusnode.records.entries import BRANCH_PREFIX, Branch, Root
 from statusnode.records.tree import SignedTree, TreeError, label_of
 
 _RECHECK_SECONDS: Final = 30 * 60
 _SHORTEST_RETENTION_SECONDS: Final = 2 * 60 * 60
 _LOOKUPS_PER_SECOND: Final = 3
+_SOON_SECONDS: Final = 5 * 60
+"""A root that moves within this time after it was replaced was replaced in time."""
+_AHEAD_SECONDS: Final = 30 * 60
+"""How much longer than needed entries are kept whose root is late, since it may be later yet."""
 
 
 class RetiredState(TypedDict):
@@ -86,6 +91,43 @@ class Publication:
         if len(retired) == len(self.retired):
             return self
         return Publication(self.tree, MappingProxyType(retired))
+
+    def prolonged(
+        self, roots: Iterable[str], *, now: float, root_ttl_seconds: float
+    ) -> Publication:
+        """Keep what these roots lead to as long as if they were replaced now, not long ago.
+
+        For the roots that sinks hold which were away meanwhile: readers go on with them until then,
+        and for their time after that.
+        """
+        held = {label for root in roots for label in self._led_to(root)} & self.retired.keys()
+        until = now + retention_seconds(root_ttl_seconds, len(self.tree.tree.entries))
+        if all(self.retired[label].until > until - _SOON_SECONDS for label in held):
+            return self
+        later = until + _AHEAD_SECONDS
+        retired = {
+            label: Retired(entry.text, max(entry.until, later)) if label in held else entry
+            for label, entry in self.retired.items()
+        }
+        return Publication(self.tree, MappingProxyType(retired))
+
+    def _led_to(self, root: str) -> set[str]:
+        """Return the labels that a reader of a root asks for, as far as they are known here."""
+        found: set[str] = set()
+        if root == str(self.tree.root):
+            return found  # nothing of it is retired
+        parsed = Root.parse(root)
+        wanted = [parsed.nodes, parsed.links]
+        while wanted:
+            label = wanted.pop()
+            retired = self.retired.get(label)
+            text = retired.text if retired is not None else self.tree.tree.entries.get(label)
+            if text is None or label in found:
+                continue
+            found.add(label)
+            if text.startswith(BRANCH_PREFIX):
+                wanted += Branch.parse(text).children
+        return found
 
     @property
     def next_expiry(self) -> float | None:

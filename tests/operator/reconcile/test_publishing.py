@@ -20,7 +20,7 @@ from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store import FolderStore
 from statusnode.crypto.keys import PrivateKey
-from statusnode.records.tree import SignedTree
+from statusnode.records.tree import SignedTree, TreeError
 from support.fake_sinks import DESIRED, URL, FakeSink, records, signed
 from support.records import DOMAIN, TREE_KEY
 
@@ -139,6 +139,47 @@ async def test_a_time_to_try_again_does_not_outlive_its_tree(scene: Scene) -> No
     other = replace(DESIRED, domain="other.example.org")
     await scene.keeper.publish(other, None, TREE_KEY)  # the tree of before is withdrawn first
     assert scene.keeper.retry_at is None
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["one operator", "the next operator"])
+async def test_readers_of_a_sink_that_was_away_for_long_find_all_that_their_root_leads_to(
+    scene: Scene, *, restarts: bool
+) -> None:
+    await scene.publish(range(20))
+    old = scene.b.texts[DOMAIN]
+    scene.b.refuses["prepare"] = SinkError("it takes no updates")
+    for hours in range(5):
+        scene.time += HOURS
+        await scene.publish(range(1 + hours, 21 + hours))
+    if restarts:
+        scene.restart()
+    scene.b.refuses.clear()
+    await scene.publish(range(5, 25))
+    assert scene.b.texts[DOMAIN] != old
+    # The entries of a root go when it was replaced two hours ago, not when it should have been.
+    scene.time += 1.9 * HOURS
+    await scene.publish(range(6, 26))
+    SignedTree.parse(URL, {**scene.b.texts, DOMAIN: old})
+    scene.time += HOURS
+    await scene.publish(range(6, 26))
+    with pytest.raises(TreeError):
+        SignedTree.parse(URL, {**scene.b.texts, DOMAIN: old})
+    assert scene.a.texts == scene.b.texts
+
+
+async def test_a_sink_that_fails_for_hours_costs_the_memory_a_write_each_half_hour(
+    scene: Scene,
+) -> None:
+    await scene.publish(range(3))
+    scene.b.refuses["prepare"] = SinkError("it takes no updates")
+    await scene.publish(range(5))
+    until = []
+    for _ in range(8 * 60):
+        scene.time += 60.0
+        await scene.publish(range(5))
+        assert scene.keeper.publication is not None
+        until.append(scene.keeper.publication.next_expiry)
+    assert len(set(until)) <= 16
 
 
 async def test_a_memory_that_was_lost_goes_on_above_what_the_sinks_hold(scene: Scene) -> None:
