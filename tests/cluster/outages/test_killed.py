@@ -16,9 +16,9 @@ import pytest
 
 from statusfleet.kube import KubeClient
 from statusfleet.kube.kinds import LEASE, NODE, POD, SECRET
-from statusfleet.worlds.kubernetes.records import RECORDS
 from support.cluster import Cluster
 from support.kube_gate import Gate, gate
+from support.kube_snapshot import KINDS
 from support.operator_process import FleetUser, eventually, operator
 from support.whole_fleet import let_go, spec, whole, witness
 
@@ -124,7 +124,7 @@ async def picture(user: FleetUser) -> dict[str, Any]:
     """Return everything that the operator made, without what differs from fleet to fleet."""
     labels = {"statusfleet.io/fleet": user.name}
     found: dict[str, Any] = {}
-    for kind in RECORDS:
+    for kind in KINDS:
         if kind in (NODE, POD):
             continue
         for item in await user.client.list(kind, user.namespace, labels=labels):
@@ -140,6 +140,10 @@ async def picture(user: FleetUser) -> dict[str, Any]:
             name = re.sub(r"-state-.*", "-state-*", metadata["name"])
             found[f"{kind} {name}"] = json.loads(text)
     return found
+
+
+async def are_alike(one: FleetUser, other: FleetUser) -> bool:
+    return await picture(one) == await picture(other)
 
 
 @pytest.fixture
@@ -171,8 +175,9 @@ async def test_an_operator_killed_at_each_step_ends_where_an_undisturbed_one_doe
             deaths = mortal.deaths
             await asyncio.gather(edit(undisturbed), mortal.survive(edit))
             assert mortal.deaths > deaths, edit.__name__
-            if edit is not delete:
-                assert await picture(disturbed) == await picture(undisturbed), edit.__name__
+            if edit is delete:
+                await eventually(lambda: are_alike(*users))  # the cluster clears away behind both
+            assert await picture(disturbed) == await picture(undisturbed), edit.__name__
     for user in users:
         kept = await user.client.list(SECRET, user.namespace)
         names = {item["metadata"]["name"] for item in kept}
