@@ -1,8 +1,14 @@
-"""From `spec.tree.publish` to sinks, on a cluster."""
+"""From `spec.tree.publish` to sinks, on a cluster; and which of them write at the same names.
+
+ExternalDNS takes every TXT record of its domain for its own: what a tree has there besides its
+objects it deletes, and all of it when they go. So a zone that the fleet updates itself and one that
+ExternalDNS keeps must not be the same: what ExternalDNS has taken over is left to it, and what it
+still keeps is not written to, nor are its objects deleted under the feet of what follows it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from pydantic import SecretStr
@@ -10,8 +16,9 @@ from pydantic import SecretStr
 from statusfleet.api.tree import RFC2136
 from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.kube.kinds import SECRET
+from statusfleet.kube.names import FLEET_LABEL
 from statusfleet.kube.secrets import secret_text
-from statusfleet.publishers.authorities import addresses
+from statusfleet.publishers.authorities import FindServers, Server, addresses, servers_of_domain
 from statusfleet.publishers.cluster_dns import ClusterDnsSink
 from statusfleet.publishers.dnsendpoint import DnsEndpointSink
 from statusfleet.publishers.objects import Objects, Owner, told
@@ -68,9 +75,13 @@ class BrokenSink:
 class SinkBuilder:
     """Makes the sinks of one fleet, and gives the same again while their definition is the same."""
 
-    def __init__(self, objects: Objects, owner: Owner) -> None:
+    def __init__(
+        self, objects: Objects, owner: Owner, *, find_servers: FindServers = servers_of_domain
+    ) -> None:
+        """Take the cluster; `find_servers` gives those to which the DNS leads for a domain."""
         self._objects = objects
         self._owner = owner
+        self._find_servers = find_servers
         self._made: dict[object, Sink] = {}
 
     def build(self, publish: Sequence[SinkSpec], secrets: Secrets) -> tuple[Sink, ...]:
@@ -82,18 +93,21 @@ class SinkBuilder:
         self._made = made
         return tuple(made.values())
 
-    async def again(self, spec: SinkSpec) -> Sink | None:
+    async def again(self, spec: SinkSpec, *, shared: bool = True) -> Sink | None:
         """Return a sink that the spec names no more, to withdraw what it shows.
 
-        None where it is one that the spec names under another name: what it shows is wanted.
+        None where the spec publishes to the same place by another name or another way: what it
+        shows is wanted. Not so where the sinks of the spec show another tree, or none (`shared`).
 
         Raises:
-            SinkError: what it needs cannot be read now.
+            SinkError: what it needs cannot be read now, or what follows it would be hit.
         """
         update = spec.rfc2136
         if update is None:
+            if spec.dns_endpoint is not None and shared:
+                await self._check_followers()
             return self._make(spec, spec.name)
-        if await self._is_in_use(update.server):
+        if shared and await self._is_in_use(update):
             return None
         reference = update.tsig.secret_key_ref
         with told(f"Secret {reference.name}"):
@@ -102,16 +116,57 @@ class SinkBuilder:
         known = {} if text is None else {reference.value_id: SecretStr(text)}
         return self._make(spec, _update_settings(update, known))
 
-    async def _is_in_use(self, server: str) -> bool:
-        """Tell whether the tree is published to that server, be it under another name."""
-        present = [wish.server for wish in self._made if isinstance(wish, UpdateSettings)]
-        places = await _places(server) if present else set()
-        return any([places & await _places(other) for other in present])
+    @property
+    def _updating(self) -> list[Rfc2136Sink]:
+        return [sink for sink in self._made.values() if isinstance(sink, Rfc2136Sink)]
+
+    @property
+    def _has_external_dns(self) -> bool:
+        return any(isinstance(sink, DnsEndpointSink) for sink in self._made.values())
+
+    async def _is_in_use(self, update: RFC2136) -> bool:
+        """Tell whether the spec publishes to that server, or to one that has the same zone."""
+        updating = self._updating
+        if not updating and not self._has_external_dns:
+            return False
+        former = await _places(update.server)
+        if any([former & await _places(sink.settings.server) for sink in updating]):
+            return True
+        alike = [sink for sink in updating if _plain(sink.settings.zone) == _plain(update.zone)]
+        if any([former.intersection(await sink.servers()) for sink in alike]):
+            return True
+        if not self._has_external_dns:
+            return False
+        return bool(former.intersection(await self._find_servers(update.zone)))
+
+    async def _check_followers(self) -> None:
+        """Raise SinkError where ExternalDNS would delete what a sink of the spec has published."""
+        if self._updating and await self._endpoints.is_there():
+            for sink in self._updating:
+                await self._check_beside(sink.settings.zone, await sink.servers())
+
+    async def _check_beside(self, domain: str, servers: Iterable[Server]) -> None:
+        """Raise SinkError where ExternalDNS keeps the tree at one of these servers."""
+        if not self._has_external_dns and not await self._endpoints.is_there():
+            return
+        if set(servers).isdisjoint(await self._find_servers(domain)):
+            return
+        owner = self._owner
+        raise SinkError(
+            "ExternalDNS keeps the tree in the same zone, and deletes there what others write: "
+            "stop that ExternalDNS, take dnsEndpoint out of spec.tree.publish, and delete its "
+            f"objects (kubectl delete dnsendpoints -n {owner.namespace} -l "
+            f"{FLEET_LABEL}={owner.fleet})"
+        )
+
+    @property
+    def _endpoints(self) -> DnsEndpointSink:
+        return DnsEndpointSink(self._objects, self._owner, find_servers=self._find_servers)
 
     def _make(self, spec: SinkSpec, wish: UpdateSettings | str) -> Sink:
         if isinstance(wish, UpdateSettings):
             try:
-                return Rfc2136Sink(wish)
+                return Rfc2136Sink(wish, beside=self._check_beside)
             except SinkError as error:
                 return BrokenSink(spec.name, str(error))
         if spec.rfc2136 is not None:
@@ -119,7 +174,7 @@ class SinkBuilder:
         if spec.zone_file is not None:
             return ZoneFileSink(self._objects, self._owner, spec.zone_file.config_map)
         if spec.dns_endpoint is not None:
-            return DnsEndpointSink(self._objects, self._owner)
+            return self._endpoints
         return ClusterDnsSink(self._objects, self._owner)
 
 
@@ -130,11 +185,15 @@ def build_sinks(
     return SinkBuilder(objects, owner).build(publish, secrets)
 
 
-async def _places(server: str) -> set[tuple[str, int]]:
+async def _places(server: str) -> set[Server]:
     """Return the addresses of a server; raises SinkError while it cannot be looked up."""
     host, _, port = server.rpartition(":")
-    found = await addresses(host.strip("[]"), int(port))
-    return {(place.address, place.port) for place in found}
+    return set(await addresses(host.strip("[]"), int(port)))
+
+
+def _plain(domain: str) -> str:
+    """Return a domain as it compares."""
+    return domain.lower().removesuffix(".")
 
 
 def _wish(spec: SinkSpec, secrets: Secrets) -> UpdateSettings | str:

@@ -80,6 +80,13 @@ class DnsEndpointSink:
         touched = [own.touched() for own in (self._root, *self._entries.values())]
         return any(touched)
 
+    async def is_there(self) -> bool:
+        """Tell whether the fleet has such objects; raises SinkError."""
+        try:
+            return bool(await self._shards()) or await self._root.read() is not None
+        except MissingKindError:
+            return False
+
     async def root(self, domain: str) -> str | None:
         """Return the root in its object; without the kind there is none (`Sink`)."""
         return _texts(await self._root.read()).get(domain)

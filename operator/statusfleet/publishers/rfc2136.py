@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -104,6 +104,10 @@ class _Standing:
         return text_of(entries[0]) if len(entries) == 1 else ""
 
 
+Beside = Callable[[str, Sequence[Server]], Awaitable[None]]
+"""Raises SinkError where somebody else of the fleet writes at the same domain of these servers."""
+
+
 class Rfc2136Sink:
     """Publishes into one zone of one primary server (`Sink`)."""
 
@@ -113,10 +117,12 @@ class Rfc2136Sink:
         *,
         find_servers: FindServers | None = None,
         patience_seconds: float = 10.0,
+        beside: Beside | None = None,
     ) -> None:
         """Take the place, and how long to wait for the zone's other servers in one go.
 
         `find_servers` gives the authoritative servers; they are those of the zone's NS records.
+        `beside` is asked before anything is written.
 
         Raises:
             SinkError: the key is none.
@@ -125,11 +131,17 @@ class Rfc2136Sink:
         self._settings = settings
         self._find_servers = find_servers
         self._patience_seconds = patience_seconds
+        self._beside = beside
         try:
             secret = base64.b64decode(settings.secret, validate=True)
             self._key = dns.tsig.Key(settings.key_name, secret, settings.algorithm)
         except (binascii.Error, dns.exception.DNSException, ValueError) as error:
             raise SinkError(f"the TSIG key {settings.key_name} is no base64: {error}") from None
+
+    @property
+    def settings(self) -> UpdateSettings:
+        """Where updates go."""
+        return self._settings
 
     def touched(self) -> bool:
         """A DNS server tells nobody (`Sink`)."""
@@ -148,6 +160,9 @@ class Rfc2136Sink:
     async def prepare(self, target: Target) -> None:
         """Add what is missing, and see it on every server (`Sink`)."""
         zone = target.zone
+        primary, *others = await self.servers()
+        if self._beside is not None:
+            await self._beside(target.link.domain, (primary, *others))
         served = await self._served(target)
         right = {
             name: standing.text
@@ -166,7 +181,6 @@ class Rfc2136Sink:
             for name, text in added.items()
         )
         entries = {n: text for n, text in zone.texts.items() if n != target.link.domain}
-        primary, *others = await self._servers()
         await verify([primary], added, patience_seconds=0.0)
         patience = self._patience_seconds
         await verify(others, entries, patience_seconds=patience, remedy=ALL_OF_ZONE)
@@ -198,7 +212,7 @@ class Rfc2136Sink:
     async def read_back(self, url: str) -> tuple[SeenTree, ...]:
         """Read the tree from each server (`Sink`)."""
         try:
-            servers = await self._servers()
+            servers = await self.servers()
         except SinkError as error:
             raise TreeError(str(error)) from error
         return await read_trees(servers, url)
@@ -230,7 +244,8 @@ class Rfc2136Sink:
             raise SinkError(f"the DNS server {self._settings.host} has no address")
         return found[0]
 
-    async def _servers(self) -> tuple[Server, ...]:
+    async def servers(self) -> tuple[Server, ...]:
+        """Return the zone's servers, the primary first; raises SinkError."""
         primary = await self._primary()
         if self._find_servers is None:
             return await servers_of_zone(self._settings.zone, primary)

@@ -186,11 +186,11 @@ class TreeKeeper:
         left = frozenset(name for name, spec in dropped.items() if keep and spec.embedded is None)
         due = {name: spec for name, spec in dropped.items() if name not in left}
         taken = frozenset[str]()
-        is_served = not self._places.every or self._places.any_served
-        if self._link == publication.tree.link and not is_served:
+        shared = self._link == publication.tree.link
+        if shared and self._places.every and not self._places.any_served:
             self._withdrawals.hold(due)
         else:
-            taken = await self._withdrawals.take(due, withdrawal(publication))
+            taken = await self._withdrawals.take(due, withdrawal(publication), shared=shared)
         await self._keep_shown({n: s for n, s in self._shown.items() if n not in taken | left})
         if taken:  # it may have been the same server under another name
             self._places.forget()
@@ -212,7 +212,7 @@ class TreeKeeper:
         await self._places.withdraw(target)
         if self._withdrawals is None:
             return self.states
-        taken = await self._withdrawals.take(self._dropped(), target, at_once=True)
+        taken = await self._withdrawals.take(self._dropped(), target, shared=False, at_once=True)
         await self._keep_shown({n: s for n, s in self._shown.items() if n not in taken})
         left = (SinkState(name, "Failed", 0, text) for name, text in self.leftovers.items())
         return (*self.states, *left)

@@ -8,9 +8,9 @@ up to five minutes, and holds up nobody: sinks that the spec names come first in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from statusfleet.api.tree import Embedded
 from statusfleet.api.tree import Sink as SinkSpec
@@ -21,9 +21,16 @@ from statusfleet.store.state import Shown
 _RETRY_SECONDS: Final = 2.0
 _LONGEST_RETRY_SECONDS: Final = 300.0
 
-Reach = Callable[[SinkSpec], Awaitable[Sink | None]]
-"""Makes a sink from what is remembered of it; None where what it shows is wanted all the same.
-Raises SinkError."""
+
+class Reach(Protocol):
+    """Makes a sink from what is remembered of it."""
+
+    async def __call__(self, spec: SinkSpec, *, shared: bool) -> Sink | None:
+        """Return the sink, None where what it shows is wanted all the same; raises SinkError.
+
+        `shared` says whether the sinks of the spec show the same tree.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,12 @@ class Withdrawals:
         return min((trouble.retry_at for trouble in self._troubles.values()), default=None)
 
     async def take(
-        self, dropped: Shown, target: Target, *, at_once: bool = False
+        self, dropped: Shown, target: Target, *, shared: bool, at_once: bool = False
     ) -> frozenset[str]:
         """Withdraw `target` from those whose time has come; return who shows nothing of it now.
 
-        With `at_once`, the time of everybody has come.
+        With `shared`, the sinks of the spec show the same tree. With `at_once`, the time of
+        everybody has come.
         """
         self._held = frozenset()
         self._troubles = {name: t for name, t in self._troubles.items() if name in dropped}
@@ -79,7 +87,7 @@ class Withdrawals:
         if not due:
             return frozenset()
         async with self._waiting(), asyncio.TaskGroup() as group:
-            tasks = {name: group.create_task(self._one(dropped[name], target)) for name in due}
+            tasks = {n: group.create_task(self._one(dropped[n], target, shared)) for n in due}
         for name, task in tasks.items():
             self._note(name, task.result())
         return frozenset(name for name, task in tasks.items() if not task.result())
@@ -91,10 +99,10 @@ class Withdrawals:
             wait = min(_RETRY_SECONDS * 2 ** min(attempts, 16), _LONGEST_RETRY_SECONDS)
             self._troubles[name] = _Trouble(problem, attempts + 1, self._now() + wait)
 
-    async def _one(self, spec: SinkSpec, target: Target) -> str:
+    async def _one(self, spec: SinkSpec, target: Target, shared: bool) -> str:
         """Withdraw from one sink; return what went wrong, "" for nothing."""
         try:
-            sink = await self._reach(spec)
+            sink = await self._reach(spec, shared=shared)
         except SinkError as error:
             return str(error)
         if sink is None:

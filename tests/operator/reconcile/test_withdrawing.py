@@ -42,9 +42,9 @@ class Scene:
     def restart(self) -> None:
         self.keeper = TreeKeeper(self.store, (), lambda: self.time, reach=self._reach)
 
-    async def _reach(self, wanted: SinkSpec) -> Sink:
-        assert wanted.zone_file is not None
-        return self.dns[wanted.zone_file.config_map]
+    async def _reach(self, spec: SinkSpec, *, shared: bool) -> Sink:
+        assert spec.zone_file is not None
+        return self.dns[spec.zone_file.config_map]
 
     async def publish(
         self,
