@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver
@@ -149,6 +150,29 @@ async def test_edits_are_carried_out_while_the_fleet_runs(file: Path, data: Path
         }
         assert await fleet.stop() == 0
         await nobody_left(data)
+
+
+async def test_a_tree_taken_out_of_the_manifest_is_served_no_more_and_comes_back_as_it_was(
+    file: Path, data: Path
+) -> None:
+    async with up(file, data) as fleet:
+        first = await fleet.whole()
+        seen = len(fleet.events)
+        document = yaml.safe_load(manifest())
+        del document["spec"]["tree"]
+        save(file, yaml.safe_dump(document))
+        gone = await fleet.summary(lambda s: s["tree"] is None, since=seen)
+        assert (gone["dns"], gone["missing"]) == (None, [])
+        host, _, port = first["dns"]["address"].rpartition(":")
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(host, int(port))
+        assert by_name(gone)["relayer-0"]["pid"] == by_name(first)["relayer-0"]["pid"]
+        seen = len(fleet.events)
+        save(file, manifest())
+        back = await fleet.summary(lambda s: s["tree"] and not s["missing"], since=seen)
+        assert (back["tree"], back["dns"]) == (first["tree"], first["dns"])
+        assert await read_tree(back) == await read_tree(first)
+        assert await fleet.stop() == 0
 
 
 async def test_what_dies_is_restarted_with_the_same_identity(file: Path, data: Path) -> None:

@@ -187,6 +187,9 @@ def events(before: Picture | None, after: Picture) -> Iterator[JsonObject]:
     old_tree = before.tree if before is not None else None
     if after.tree is not None and after.tree.seq and after.tree != old_tree:
         yield {"event": "tree", **asdict(after.tree), "dns": after.dns}
+    if after.tree is None and old_tree is not None and old_tree.seq:
+        gone_tree = {**asdict(old_tree), "records": 0, "published": False, "propagated": False}
+        yield {"event": "tree", **gone_tree, "dns": None, "withdrawn": True}
     if after.canary is not None and after.canary.finished_at is not None:
         last = before.canary.finished_at if before and before.canary else None
         if last != after.canary.finished_at:
@@ -205,6 +208,8 @@ def sentence(event: JsonObject) -> str:
         case "member":
             return _member_sentence(event)
         case "tree":
+            if event.get("withdrawn"):
+                return f"tree {event['url']} is withdrawn"
             state = "resolved" if event["propagated"] else "published"
             if not event["published"]:
                 state = "not published yet"

@@ -24,13 +24,16 @@ from statusfleet.api import (
     load_manifest,
     not_applicable,
 )
+from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.problems import path_text
 from statusfleet.api.secrets import missing_values
+from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.cli import watch
 from statusfleet.cli.picture import Picture, draw
 from statusfleet.cli.screens import Screen
 from statusfleet.cli.snapshot import Snapshot, SnapshotWriter
-from statusfleet.publishers.sink import WholeZone
+from statusfleet.plan import Observation
+from statusfleet.publishers.sink import Sink, WholeZone
 from statusfleet.reconcile.embedded import LoopbackServer
 from statusfleet.reconcile.fleet import Reconciler, Report
 from statusfleet.reconcile.loop import FleetLoop
@@ -94,13 +97,15 @@ class RunningFleet:
             recover=wish.recover,
         )
         self._dns = LoopbackServer(wish.dns_port, self._kept_port)
+        self._sink = WholeZone("embedded", self._dns)
         self._loop = FleetLoop(
             Reconciler(
                 self._world,
-                TreeKeeper(store, [WholeZone("embedded", self._dns)], time.time),
+                TreeKeeper(store, (), time.time, reach=self._reach),
                 store,
                 time.time,
                 grace_seconds=0.0,  # what happens here should be seen here at once
+                sinks=self._sinks,
             ),
             manifest.fleet,
             time.time,
@@ -211,6 +216,14 @@ class RunningFleet:
             ports = {**state.ports, _DNS_PORT: chosen}
             await self._store.write(replace(state, ports=ports))
         return chosen or state.ports.get(_DNS_PORT, 0)
+
+    def _sinks(self, fleet: StatusFleet, _observation: Observation) -> tuple[Sink, ...]:
+        """Return where the tree goes: whatever places the spec names, to the one server here."""
+        return (self._sink,) if fleet.spec.tree is not None else ()
+
+    async def _reach(self, _spec: SinkSpec, *, shared: bool) -> Sink | None:
+        """Return the server again, where it should show a tree no more, or another."""
+        return None if shared and self._manifest.fleet.spec.tree is not None else self._sink
 
     def _reported(self, report: Report) -> None:
         details = self._world.details()

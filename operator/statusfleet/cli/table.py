@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from statusfleet.api.status import ConditionType
 from statusfleet.cli.picture import MemberPart, Picture
 from statusfleet.worlds.processes.world import Detail
 
@@ -85,6 +86,9 @@ def _facts(picture: Picture) -> Iterator[tuple[str, str]]:
         server = f", DNS at {picture.dns} (UDP and TCP)" if picture.dns else ""
         yield "tree", tree.url
         yield "", f"seq {tree.seq}, {tree.records} records, {state}{server}"
+    for condition in picture.conditions if picture.tree is None else ():
+        if condition.type is ConditionType.TREE_PUBLISHED:
+            yield "tree", f"none: {condition.message}"
     if picture.canary is not None:
         canary = picture.canary
         if canary.finished_at is None:

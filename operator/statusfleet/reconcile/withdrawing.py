@@ -25,7 +25,7 @@ _LONGEST_RETRY_SECONDS: Final = 300.0
 class Reach(Protocol):
     """Makes a sink from what is remembered of it."""
 
-    async def __call__(self, spec: SinkSpec, *, shared: bool) -> Sink | None:
+    async def __call__(self, spec: SinkSpec, /, *, shared: bool) -> Sink | None:
         """Return the sink, None where what it shows is wanted all the same; raises SinkError.
 
         `shared` says whether the sinks of the spec show the same tree.

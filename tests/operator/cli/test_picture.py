@@ -106,6 +106,27 @@ async def test_a_member_that_goes_is_leaving_and_then_stopped(stage: Stage) -> N
     assert sentence(event) == "relayer-2 is stopped"
 
 
+async def test_a_tree_that_is_taken_out_of_the_manifest_is_said_to_be_withdrawn(
+    stage: Stage,
+) -> None:
+    from rich.console import Console
+
+    before = await whole(stage)
+    spec = manifest().spec.model_copy(update={"tree": None})
+    after = replace(
+        picture(await stage.passes(manifest().model_copy(update={"spec": spec}))), dns=None
+    )
+    (event,) = (event for event in events(before, after) if event["event"] == "tree")
+    assert (event["withdrawn"], event["published"], event["dns"]) == (True, False, None)
+    assert before.tree is not None
+    assert sentence(event) == f"tree {before.tree.url} is withdrawn"
+    assert after.missing == ()
+    console = Console(file=io.StringIO(), width=100)
+    console.print(fleet_table(after, DETAILS))
+    assert "none: the spec names no tree.domain" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert list(events(after, after)) == []
+
+
 async def test_json_lines_end_with_the_summary_and_repeat_nothing(stage: Stage) -> None:
     out = io.StringIO()
     screen = JsonScreen(out)
