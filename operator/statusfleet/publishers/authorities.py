@@ -169,18 +169,24 @@ async def rrset(server: Server, name: str, kind: dns.rdatatype.RdataType) -> dns
     return _records(server, query, answer)
 
 
-async def texts_at(server: Server, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the TXT records of each name as one server has them; raises as `rrset`."""
+async def rrsets_at(
+    server: Server, names: Iterable[str], kind: dns.rdatatype.RdataType
+) -> dict[str, dns.rrset.RRset | None]:
+    """Return the records of a kind at each name as one server has them; raises as `rrset`."""
     wanted = list(names)
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, dns.rrset.RRset | None] = {}
     for at in range(0, len(wanted), _AT_ONCE):
         part = wanted[at : at + _AT_ONCE]
-        queries = [
-            dns.message.make_query(name, dns.rdatatype.TXT, id=n) for n, name in enumerate(part)
-        ]
+        queries = [dns.message.make_query(name, kind, id=n) for n, name in enumerate(part)]
         for name, query, answer in zip(part, queries, await _ask(server, queries), strict=True):
-            found[name] = tuple(map(text_of, _records(server, query, answer) or ()))
+            found[name] = _records(server, query, answer)
     return found
+
+
+async def texts_at(server: Server, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the TXT records of each name as one server has them; raises as `rrset`."""
+    found = await rrsets_at(server, names, dns.rdatatype.TXT)
+    return {name: tuple(map(text_of, records or ())) for name, records in found.items()}
 
 
 async def roots_at(server: Server, domain: str) -> list[str]:

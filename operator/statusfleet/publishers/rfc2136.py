@@ -35,9 +35,9 @@ from statusfleet.publishers.authorities import (
     addresses,
     read_trees,
     rrset,
+    rrsets_at,
     servers_of_zone,
     text_of,
-    texts_at,
     verify,
 )
 from statusfleet.publishers.changes import Change, absolute, parts, txt
@@ -53,6 +53,8 @@ from statusnode.records.entries import ROOT_PREFIX
 from statusnode.records.tree import TreeError, is_entry
 
 _SECONDS: Final = 10.0
+_TRANSFER_SECONDS: Final = 10.0
+"""Enough for some 100,000 records, on a processor of its own."""
 _TXT: Final = dns.rdatatype.TXT
 _LOST: Final = frozenset((dns.rcode.NXRRSET, dns.rcode.YXRRSET))
 
@@ -132,6 +134,7 @@ class Rfc2136Sink:
         self._find_servers = find_servers
         self._patience_seconds = patience_seconds
         self._beside = beside
+        self._is_large = False
         try:
             secret = base64.b64decode(settings.secret, validate=True)
             self._key = dns.tsig.Key(settings.key_name, secret, settings.algorithm)
@@ -261,19 +264,21 @@ class Rfc2136Sink:
         names = {name.lower() for name in target.owned | target.zone.texts.keys()}
         found = await self._transfer()
         if found is None:
-            return await self._ask_each(names, target)
+            return await self._ask_each(names)
         return {name: standing for name, standing in found.items() if name in names}
 
-    async def _ask_each(self, names: Collection[str], target: Target) -> dict[str, _Standing]:
-        found = await texts_at(await self._primary(), names)
-        # What the TTL is was not told; an answer does not say it where many are asked for.
-        ttl = target.settings.entry_ttl_seconds
+    async def _ask_each(self, names: Collection[str]) -> dict[str, _Standing]:
+        found = await rrsets_at(await self._primary(), names, _TXT)
         return {
-            name: _Standing(ttl, tuple(map(txt, texts))) for name, texts in found.items() if texts
+            name: _Standing(one.ttl, tuple(one)) for name, one in found.items() if one is not None
         }
 
     async def _transfer(self) -> dict[str, _Standing] | None:
-        """Return all TXT records of the zone; None where the server does not give it away."""
+        """Return all TXT records of the zone; None where the server does not give it away, or where
+        there is so much in it that it takes too long.
+        """
+        if self._is_large:
+            return None
         primary = await self._primary()
         origin = absolute(self._settings.zone)
         zone = dns.zone.Zone(origin, relativize=False)
@@ -284,9 +289,14 @@ class Rfc2136Sink:
                 zone,
                 query,
                 port=primary.port,
-                timeout=_SECONDS,
-                lifetime=_SECONDS,
+                timeout=_TRANSFER_SECONDS,
+                lifetime=_TRANSFER_SECONDS,
             )
+        except dns.exception.Timeout:
+            # If it answers otherwise, it is not away.
+            await rrset(primary, self._settings.zone, dns.rdatatype.SOA)
+            self._is_large = True
+            return None
         except (dns.xfr.TransferError, dns.exception.FormError, dns.tsig.PeerError):
             return None  # what may be written need not be open to transfers
         except (dns.exception.DNSException, OSError, EOFError) as error:

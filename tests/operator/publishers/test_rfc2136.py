@@ -11,6 +11,7 @@ import dns.query
 import dns.resolver
 import pytest
 
+from statusfleet.publishers import rfc2136
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.rfc2136 import Rfc2136Sink, UpdateSettings
 from statusfleet.publishers.sink import (
@@ -125,6 +126,23 @@ async def test_a_zone_that_may_be_written_and_not_transferred_is_read_name_by_na
         for name in second.records().keys() - later.records().keys():
             assert await texts(server, name) == set()
         assert await texts(server, DOMAIN) == {str(later.tree.root), SPF}
+
+
+async def test_a_zone_that_is_too_large_to_be_transferred_is_read_name_by_name(
+    bind: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rfc2136, "_TRANSFER_SECONDS", 0.0)
+    place, wish = sink(bind), target(Publication(vector_tree(14)))
+    await publish(place, wish)
+    before = serial(bind)
+    await publish(place, wish)
+    assert serial(bind) == before
+    longer = replace(wish, settings=replace(SETTINGS, entry_ttl_seconds=7200))
+    await publish(place, longer)
+    assert serial(bind) != before
+    assert (await place.read_back(wish.publication.tree.url))[0].complaints == ()
+    with bind.silent(), pytest.raises(SinkError, match="does not answer"):
+        await sink(bind).prepare(wish)
 
 
 async def test_publishing_again_changes_nothing(server: DnsServer) -> None:
