@@ -1,6 +1,7 @@
 """The Kubernetes cluster that tests run on, as `CLUSTER` names it, and kubectl for it.
 
-    local    the one of hack/cluster; started, and stopped at the end, unless it runs already
+    local    the one of hack/cluster (which CLUSTER_NUMBER names, of several); started, and stopped
+             at the end, unless it runs already
     kind     the one that `make kind` made
     current  the current context of your kubectl; only here is no mark asked for
 
@@ -27,10 +28,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "hack/cluster/cluster"
-AUDIT_LOG = Path("/var/lib/statusfleet-cluster/log/audit.log")
-_USERS = Path("/run/statusfleet-cluster.users")
-_START = Path("/run/statusfleet-cluster.start")
-_STARTED_BY_TESTS = Path("/var/lib/statusfleet-cluster/started-by-tests")
+_STARTED_BY_TESTS = "started-by-tests"
 KIND_NAME = "statusfleet"
 MARK = "statusfleet-test-cluster"
 PATIENCE_SECONDS = 180
@@ -63,6 +61,11 @@ class Cluster:
     kubectl_program: str
     kubeconfig: str
     users: TextIO | None = None
+
+    @property
+    def audit_log(self) -> Path:
+        """Where a local cluster tells of every write."""
+        return Path(self.kubeconfig).parent / "log/audit.log"
 
     def ask(self, *arguments: str, text: str | None = None) -> Answer:
         """Run kubectl with `text` on its standard input, and return whatever it says."""
@@ -204,35 +207,35 @@ def build_image(cluster: Cluster) -> str:
 
 @contextmanager
 def _local() -> Iterator[Cluster]:
-    """Use the machine's one cluster, which other test runs may use at the same time.
+    """Use a cluster of this machine, which other test runs may use at the same time.
 
     Whoever leaves last takes down what a test run started.
     """
     if os.geteuid():
         pytest.exit("CLUSTER=local needs root, for network namespaces and containers", returncode=2)
-    with _USERS.open("w") as users:
+    script = f'eval "$({LOCAL} env)" && echo "$KUBECONFIG" && echo "$PATH"'
+    config, path = subprocess.check_output(["bash", "-c", script], text=True).splitlines()
+    state = Path(config).parent
+    with Path(f"/run/{state.name}.users").open("w") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
-        config, kubectl = _started()
+        _start(Path(config))
+        kubectl = str(shutil.which("kubectl", path=path))
         cluster = Cluster("local", kubectl, config, users)
         try:
             refuse_foreign(cluster)
             yield cluster
         finally:
-            if _STARTED_BY_TESTS.exists() and _is_alone(users):
+            if (state / _STARTED_BY_TESTS).exists() and _is_alone(users):
                 _run(str(LOCAL), "down")
 
 
-def _started() -> tuple[str, str]:
-    """Start the local cluster unless it runs; return its kubeconfig and its kubectl."""
-    with _START.open("w") as start:
+def _start(config: Path) -> None:
+    """Start the local cluster unless it runs."""
+    with Path(f"/run/{config.parent.name}.start").open("w") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
-        _run(str(LOCAL), "build")
-        script = f'eval "$({LOCAL} env)" && echo "$KUBECONFIG" && type -P kubectl'
-        config, kubectl = subprocess.check_output(["bash", "-c", script], text=True).split()
-        if not Path(config).exists():
+        if not config.exists():
             _run(str(LOCAL), "up")
-            _STARTED_BY_TESTS.touch()
-    return config, kubectl
+            (config.parent / _STARTED_BY_TESTS).touch()
 
 
 def _is_alone(users: TextIO) -> bool:

@@ -8,14 +8,15 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from localcluster.layout import PREFIX
+
 _ROOT = Path("/sys/fs/cgroup")
-_PREFIX = "statusfleet-"
 _CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
 
 
 def name_of(node: str) -> str:
     """Return the path of a node's group, as kubelet wants it."""
-    return f"/{_PREFIX}{node}"
+    return f"/{PREFIX}{node}"
 
 
 def make(node: str) -> None:
@@ -25,7 +26,7 @@ def make(node: str) -> None:
         wanted = " ".join(f"+{name}" for name in _CONTROLLERS if name in there)
         (_ROOT / "cgroup.subtree_control").write_text(wanted)
     for tree in _trees():
-        group = tree / f"{_PREFIX}{node}"
+        group = tree / f"{PREFIX}{node}"
         group.mkdir(exist_ok=True)
         if tree.name == "cpuset":  # a new group of version 1 has no CPU until it is given some
             for file in ("cpuset.cpus", "cpuset.mems"):
@@ -35,7 +36,7 @@ def make(node: str) -> None:
 def kill_all(node: str) -> None:
     """Kill every process of a node's pods at once."""
     for tree in _trees():
-        for folder, _, _ in os.walk(tree / f"{_PREFIX}{node}"):
+        for folder, _, _ in os.walk(tree / f"{PREFIX}{node}"):
             for pid in _processes(Path(folder)):
                 _kill(pid)
 
@@ -44,7 +45,7 @@ def remove_all() -> None:
     """Remove the groups of all nodes. Nothing runs in them any more."""
     # Beside the trees of version 1 there may be one of version 2 that pods were put into as well.
     for tree in (*_trees(), _ROOT / "unified"):
-        for group in tree.glob(f"{_PREFIX}*"):
+        for group in tree.glob(f"{PREFIX}*"):
             for folder, _, _ in os.walk(group, topdown=False):
                 try:
                     Path(folder).rmdir()

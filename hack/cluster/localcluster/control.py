@@ -16,6 +16,7 @@ from localcluster.layout import (
     BUSYBOX_IMAGE,
     CONTROL_IP,
     CONTROL_NETNS,
+    DNS_SERVICE_IP,
     KUBECONFIG,
     LOGS,
     PKI,
@@ -47,7 +48,8 @@ def is_ready() -> bool:
 
 def start_addons(nodes: int) -> None:
     """Start cluster DNS and the default storage class; DNS answers afterwards."""
-    kubectl("apply", "-f", ADDONS)
+    text = ADDONS.read_text().replace("DNS_SERVICE_IP", DNS_SERVICE_IP)
+    kubectl("apply", "-f", "-", text=text)
     # Each on another node, so that names resolve while one has no power.
     copies = min(nodes, 2)
     kubectl("-n", "kube-system", "scale", "deployment/coredns", f"--replicas={copies}")

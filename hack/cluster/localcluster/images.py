@@ -14,9 +14,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from localcluster.layout import BASE_IMAGE, CACHE, DEBIAN_SUITE, RUN, STATE, node_socket
+from localcluster.layout import BASE_IMAGE, CACHE, CACHE_LOCK, DEBIAN_SUITE, RUN, STATE, node_socket
 from localcluster.network import node_numbers
-from localcluster.shell import ClusterError, run, succeeds
+from localcluster.shell import ClusterError, exclusive, run, succeeds
 
 # A store of our own: what this machine builds otherwise is neither seen nor filled.
 _BUILDAH = ("buildah", "--root", str(CACHE / "images"), "--runroot", str(RUN / "images"))
@@ -45,9 +45,13 @@ def image(directory: Path, tag: str) -> None:
     machine: its settings are lent to the build and do not get into the image.
     """
     _refuse_other_machines()
-    make_base()
+    with exclusive(CACHE_LOCK):
+        _image(directory, _full_name(tag))
+
+
+def _image(directory: Path, name: str) -> None:
+    _make_base()
     _forget_old_builds()
-    name = _full_name(tag)
     run(*_BUILDAH, "bud", "--isolation=chroot", "--network=host", "--pull=never", "--layers",
         "--format=oci", *_lent(), "-t", name, directory)  # fmt: skip
     print(name)
@@ -68,6 +72,11 @@ def image(directory: Path, tag: str) -> None:
 
 def make_base() -> None:
     """Make the base image, once."""
+    with exclusive(CACHE_LOCK):
+        _make_base()
+
+
+def _make_base() -> None:
     if succeeds(*_BUILDAH, "inspect", "--type", "image", BASE_IMAGE):
         return
     print(f"cluster: making {BASE_IMAGE} from Debian packages", file=sys.stderr)

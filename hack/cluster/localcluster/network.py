@@ -1,7 +1,7 @@
 """One network namespace a node and one for the control plane, on a bridge that leads nowhere.
 
 This machine reaches nodes, pods and services by routes of its own; they reach this machine at
-172.30.0.1. Nothing is forwarded further, in either direction.
+its gateway's address. Nothing is forwarded further, in either direction.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from localcluster.layout import (
     GATEWAY,
     NODES_NETWORK,
     PODS_NETWORK,
+    PREFIX,
     SERVICES_NETWORK,
     node_ip,
     node_netns,
@@ -24,7 +25,7 @@ from localcluster.layout import (
 from localcluster.shell import ClusterError, run, succeeds
 
 _NETNS = Path("/run/netns")
-_CABLE = "sfleet-v"
+_CABLE = f"{PREFIX}v"
 # Later ones stand above earlier ones.
 _RULES = (
     ("FORWARD", "-i", BRIDGE, "-j", "DROP"),
@@ -58,7 +59,7 @@ def make(nodes: int) -> None:
 
 def node_numbers() -> list[int]:
     """Return the numbers of all nodes of the cluster, whether they have power or not."""
-    return sorted(int(path.name.rpartition("-")[2]) for path in _NETNS.glob("sfleet-node-*"))
+    return sorted(int(path.name.rpartition("-")[2]) for path in _NETNS.glob(f"{PREFIX}node-*"))
 
 
 def plug(number: int, *, is_in: bool) -> None:

@@ -16,6 +16,7 @@ from localcluster.layout import (
     BIN,
     BUSYBOX_IMAGE,
     CACHE,
+    CACHE_LOCK,
     COREDNS_IMAGE,
     DEBIAN_PACKAGES,
     GO_MODULE,
@@ -23,7 +24,7 @@ from localcluster.layout import (
     PAUSE_IMAGE,
     TOOLS,
 )
-from localcluster.shell import ClusterError, run, succeeds
+from localcluster.shell import ClusterError, exclusive, run, succeeds
 
 _KUBERNETES = (
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
@@ -54,6 +55,11 @@ def build() -> None:
     Raises:
         ClusterError: this is no Debian, Go is missing, or something does not build.
     """
+    with exclusive(CACHE_LOCK):
+        _build()
+
+
+def _build() -> None:
     _install_packages()
     stamp = _stamp()
     if _STAMP.exists() and _STAMP.read_text() == stamp:

@@ -85,8 +85,9 @@ def wait_until(what: str, holds: Callable[[], bool], seconds: float = 120) -> No
 
 
 @contextmanager
-def exclusive() -> Iterator[None]:
-    """Hold the machine's one cluster while it changes; a second command waits for the first."""
-    with Path("/run/statusfleet-cluster.lock").open("w") as lock:
+def exclusive(file: Path) -> Iterator[None]:
+    """Hold what a lock file stands for while it changes; a second command waits for the first."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -14,7 +14,7 @@ import pytest
 
 from statusfleet.kube import TransientError
 from statusfleet.kube.kinds import LEASE, POD
-from support.cluster import AUDIT_LOG, Cluster
+from support.cluster import Cluster
 from support.fleet_mail import archived
 from support.installed_chart import Place, installed
 from support.operator_process import FleetUser, eventually, has_reason
@@ -42,10 +42,10 @@ async def pods(user: FleetUser, of: str) -> dict[str, tuple[str, int]]:
     }
 
 
-def evictions(user: FleetUser) -> Counter[str]:
+def evictions(cluster: Cluster, user: FleetUser) -> Counter[str]:
     """Count how often the operator deleted which pod, as the API server tells it."""
     found: Counter[str] = Counter()
-    for event in map(json.loads, AUDIT_LOG.read_text().splitlines()):
+    for event in map(json.loads, cluster.audit_log.read_text().splitlines()):
         what = event.get("objectRef", {})
         of_ours = (event["verb"], what.get("resource")) == ("delete", "pods")
         if of_ours and what.get("namespace") == user.namespace:
@@ -104,6 +104,6 @@ async def test_a_rollout_goes_on_when_api_server_etcd_and_leader_die_and_nobody_
             after = await whole(user)
         assert identities(after) == identities(before)
         assert await pods(user, "mailserver") == mailservers
-        assert evictions(user) == Counter(relayers.keys())
+        assert evictions(cluster, user) == Counter(relayers.keys())
         await user.delete()
         await user.until_gone()

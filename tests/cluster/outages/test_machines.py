@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.cluster import AUDIT_LOG, Cluster, eventually
+from support.cluster import Cluster, eventually
 from support.cluster_nodes import RESTRICTED_CONTAINER, RESTRICTED_POD
 
 NODE = "node-2"
@@ -65,7 +65,7 @@ def test_every_write_is_told_in_the_audit_log(cluster: Cluster, namespace: str) 
     cluster.get("configmap", "written", f"--namespace={namespace}")
     told = [
         (event["verb"], event["user"]["username"])
-        for event in map(json.loads, AUDIT_LOG.read_text().splitlines())
+        for event in map(json.loads, cluster.audit_log.read_text().splitlines())
         if event.get("objectRef", {}).get("namespace") == namespace
         and event["objectRef"].get("name") == "written"
     ]
