@@ -61,6 +61,9 @@ class FakeWorld:
         self.running: dict[str, str] = {}
         self.ready: set[str] = set()
         self.messages: dict[str, str] = {}
+        self.refuses: dict[str, str] = {}
+        """What cannot be applied, which is found out by trying."""
+        self.problems: dict[str, str] = {}
         self.unready_since: dict[str, float] = {}
         self.verdict: CanaryVerdict | None = None
         self.canary: CanaryWish | None = None
@@ -79,6 +82,7 @@ class FakeWorld:
             members={name: self._member(name, records.get(name)) for name in names},
             canary_key=PrivateKey(b"\x22" * 32).public_key,
             canary=self.verdict,
+            problems=self.problems,
         )
 
     def _member(self, name: str, record: Any) -> ObservedMember:
@@ -104,6 +108,7 @@ class FakeWorld:
 
     async def apply(self, plan: Plan) -> None:
         self.applied.append(plan)
+        self.problems = dict(self.refuses)
         for member in plan.members:
             if member.name not in self.messages:
                 self.running[member.name] = member.restart_hash

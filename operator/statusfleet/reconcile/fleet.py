@@ -124,8 +124,11 @@ class Reconciler:
         stalled = self._stalling.update(plan, observation, self._now())
         await self._keep_underway()
         await self._probe(fleet, plan, observation)
+        # Else what this pass could not bring about would be told by the next one, minutes later.
+        observation = replace(observation, problems=self._world.problems)
         seen = replace(
             seen,
+            observation=observation,
             tree=tree,
             leaving=frozenset(leaving),
             rollout=rollout,

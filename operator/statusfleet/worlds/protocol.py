@@ -6,7 +6,7 @@ repeated: applying an equal plan writes nothing and starts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,6 +51,11 @@ class Vantage:
 
 class World(Protocol):
     """Where members run."""
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What could not be brought about by now, and why, by the name of the thing."""
+        ...
 
     async def observe(self, fleet: StatusFleet) -> Observation:
         """Tell what is there, after making the keys and seats that `fleet` wants and lacks.

@@ -110,6 +110,17 @@ async def test_who_was_in_the_tree_is_known_to_an_operator_that_finds_the_dns_se
     assert found[ConditionType.READY].holds == bool(known)
 
 
+async def test_what_cannot_be_applied_is_told_by_the_first_pass_that_tries(stage: Stage) -> None:
+    stage.world.refuses = {"Service relayer-0": "its type is held by somebody else"}
+    report = await stage.grown(manifest())
+    stage.world.problems = {}
+    stage.restart()
+    again = await stage.passes(manifest())
+    for said in (report, again):
+        ready = next(one for one in said.findings if one.type is ConditionType.READY)
+        assert ready.reason is Reason.NOT_APPLIED
+
+
 class RollingWorld(FakeWorld):
     """One in which members run on as they are until they are told to start anew, as on a cluster;
     with new settings, none of them works.

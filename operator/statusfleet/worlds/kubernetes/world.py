@@ -132,6 +132,12 @@ class KubernetesWorld:
 
     # ── seeing ──
 
+    @property
+    def problems(self) -> dict[str, str]:
+        """What could not be applied by now, and what becomes of deleted claims (`World`)."""
+        wanted = desired_members(self._fleet.spec) if self._fleet is not None else ()
+        return {**self._applier.problems, **claim_problems(self._view, wanted)}
+
     async def observe(self, fleet: StatusFleet) -> Observation:
         """Tell what is there; keys and Services that `fleet` lacks are made first (`World`).
 
@@ -166,7 +172,7 @@ class KubernetesWorld:
             canary_key=key.public_key if key is not None else None,
             canary=self._canary.verdict(),
             secrets=secrets,
-            problems={**self._applier.problems, **claim_problems(self._view, wanted)},
+            problems=self.problems,
         )
 
     async def _member(

@@ -125,6 +125,11 @@ class ProcessesWorld:
         """End everything that still runs at once, without grace."""
         self._supervisor.kill()
 
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is wrong here, members say themselves (`World`)."""
+        return {}
+
     async def observe(self, fleet: StatusFleet) -> Observation:
         """Tell what is there; keys and ports that `fleet` lacks are made first (`World`)."""
         wanted = desired_members(fleet.spec)
