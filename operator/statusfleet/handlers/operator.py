@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from statusfleet.handlers.fleets import Fleets
+from statusfleet.handlers.garbage import in_pieces, sweep_on
 from statusfleet.handlers.numbers import Numbers
 from statusfleet.handlers.slot import Slots
 from statusfleet.handlers.surroundings import Surroundings
@@ -91,8 +92,10 @@ class Operator:
         self._catch_signals()
         try:
             # Renewals never wait behind other requests.
-            async with KubeClient(connection, timeout_seconds=5.0, parallel=2) as lease_client:
-                await self._lead(connection, lease_client)
+            lease_client = KubeClient(connection, timeout_seconds=5.0, parallel=2)
+            with in_pieces():
+                async with lease_client:
+                    await self._lead(connection, lease_client)
         finally:
             await server.stop()
 
@@ -112,10 +115,12 @@ class Operator:
             asyncio.TaskGroup() as group,
         ):
             renewing = group.create_task(leadership.keep(), name="lease")
+            sweeping = group.create_task(sweep_on(), name="sweep")
             first = next(iter(settings.namespaces), "")
             if await unless(self._stopping, _crd_is_there(client, first)):
                 await self._watch(client, namespace, group, renewing)
             renewing.cancel()
+            sweeping.cancel()
         await leadership.release()
 
     async def _watch(
