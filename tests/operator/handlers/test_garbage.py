@@ -41,15 +41,17 @@ def test_what_is_new_and_let_go_is_freed_by_any_collection(pieces: None) -> None
     assert circle() is None
 
 
-async def test_what_was_set_aside_and_is_let_go_is_freed_by_a_sweep(pieces: None) -> None:
-    kept = Circle()
-    circle = weakref.ref(kept)
+@pytest.mark.parametrize(("looks", "more"), [(1, 0), (1_000_000, 2)])
+async def test_what_was_set_aside_and_is_let_go_is_freed_when_its_time_has_come_or_there_is_much(
+    pieces: None, looks: int, more: int
+) -> None:
+    sweeping = asyncio.create_task(sweep_on(0.001, looks))
+    await asyncio.sleep(0)
+    circles = [Circle() for _ in range(1 + more * gc.get_freeze_count())]
     gc.collect()
-    del kept
-    gc.collect()
-    assert circle() is not None
-    sweeping = asyncio.create_task(sweep_on(0.001))
+    circle = weakref.ref(circles[0])
     try:
+        circles.clear()
         async with asyncio.timeout(60):
             while True:
                 if circle() is None:
@@ -60,3 +62,12 @@ async def test_what_was_set_aside_and_is_let_go_is_freed_by_a_sweep(pieces: None
         await asyncio.wait([sweeping])
     # What it has found alive is set aside again.
     assert gc.get_freeze_count() > 10_000
+
+
+def test_what_was_set_aside_is_not_looked_at_by_other_collections(pieces: None) -> None:
+    kept = Circle()
+    circle = weakref.ref(kept)
+    gc.collect()
+    del kept
+    gc.collect()
+    assert circle() is not None
