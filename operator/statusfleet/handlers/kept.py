@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,13 @@ def slim(body: JsonDict, status: Mapping[str, Any]) -> JsonDict:
     """
     metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
     found = body.get("status") or {}
-    return {**body, "metadata": metadata, "status": status if found == status else found}
+    kept = once({**body, "metadata": metadata, "status": {}})
+    return {**kept, "status": status if found == status else once(found)}
+
+
+def once(body: Mapping[str, Any]) -> JsonDict:
+    """Return an equal object of JSON, each text of which is kept once for all that say it."""
+    return {sys.intern(key): _once(value) for key, value in body.items()}
 
 
 def essence(body: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -28,3 +35,11 @@ def essence(body: Mapping[str, Any]) -> tuple[Any, ...]:
         metadata.get("finalizers"),
         {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(GROUP)},
     )
+
+
+def _once(value: object) -> object:
+    if isinstance(value, dict):
+        return once(value)
+    if isinstance(value, list):
+        return [_once(part) for part in value]
+    return sys.intern(value) if isinstance(value, str) else value

@@ -23,7 +23,7 @@ from statusfleet.api.status import ConditionType, Phase
 from statusfleet.canary.knock import knocker
 from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.inheritance import Inheritance
-from statusfleet.handlers.kept import essence, slim
+from statusfleet.handlers.kept import essence, once, slim
 from statusfleet.handlers.notices import Noticeboard, left, notices, restarts, unused
 from statusfleet.handlers.numbers import Outcome
 from statusfleet.handlers.recollection import reached, recollect, served
@@ -215,6 +215,8 @@ class FleetTask:
                 wait, _ = await self._failed(error)
                 outcome = "crashed"
             took = asyncio.get_running_loop().time() - started
+            self._seen = None
+            self._world.rest()
         self._around.numbers.passed(outcome, took)
         self._around.numbers.statuses[self.fleet_id] = self._status
         return wait
@@ -358,7 +360,7 @@ class FleetTask:
                 answer = await self._around.client.patch_status(
                     STATUS_FLEET, self.owner.namespace, self.owner.name, status
                 )
-                self._status = answer.get("status") or {}
+                self._status = once(answer.get("status") or {})
             # Mostly the same twice: it is kept once.
             self._written = status if status != self._status else self._status, self._status
         await self._board.post([*said, *notices(before, status)], self._around.now())

@@ -130,6 +130,10 @@ class KubernetesWorld:
         self._names.stop()
         await self._group.__aexit__(kind, error, traceback)
 
+    def rest(self) -> None:
+        """Let go of what only a pass needs, and the next one sees anew."""
+        self._view, self._pods, self._choices = Snapshot(), {}, {}
+
     # ── seeing ──
 
     @property
@@ -264,7 +268,6 @@ class KubernetesWorld:
         for role in set(get_args(RoleName)) - roles:
             await self._delete(POD_DISRUPTION_BUDGET, owner.child(role))
         self._applier.settle()
-        self._choices = {}  # whole pods, which nobody needs before they are chosen anew
 
     async def _serve_tree(self, wanted: bool) -> None:
         """Run the fleet's own DNS servers, or none."""
@@ -366,7 +369,7 @@ class KubernetesWorld:
         self._canary.start(self._group, wish)
 
     def _canary_pod(self) -> PodRecord | None:
-        return canary_pod_of(self._view)
+        return canary_pod_of(self._snapshot())  # also asked for between passes
 
     # ── objects ──
 
