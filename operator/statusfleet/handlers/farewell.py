@@ -17,6 +17,7 @@ from statusfleet.api.fleet import StatusFleet
 from statusfleet.plan import Observation, Plan, make_plan
 from statusfleet.publishers.sink import Sink
 from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.status import moment
 from statusfleet.store import CorruptStateError
 from statusfleet.store.kubernetes import KubernetesStore
 from statusfleet.worlds.kubernetes.world import KubernetesWorld
@@ -27,10 +28,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What keeps a fleet from going: for how many seconds at the most, and why."""
+    """What keeps a fleet from going: for how many seconds at the most, and why.
+
+    `unpublished` says whether its tree is shown nowhere any more.
+    """
 
     seconds: float
     message: str
+    unpublished: bool = False
 
 
 class Farewell:
@@ -102,7 +107,8 @@ class Farewell:
             return None
         until = since + plan.tree.root_ttl_seconds
         if fleet.spec.deletion.drain and now < until:
-            return Wait(until - now, "waiting until readers have forgotten the members")
+            text = f"waiting until readers have forgotten the members, at {moment(until)}"
+            return Wait(until - now, text, unpublished=True)
         return None
 
     async def _withdraw(self, fleet: StatusFleet, observation: Observation) -> Wait | None:

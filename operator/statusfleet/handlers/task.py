@@ -24,6 +24,7 @@ from statusfleet.canary.knock import knocker
 from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.inheritance import Inheritance
 from statusfleet.handlers.kept import essence, once, slim
+from statusfleet.handlers.mending import mend
 from statusfleet.handlers.notices import Noticeboard, left, notices, restarts, unused
 from statusfleet.handlers.numbers import Outcome
 from statusfleet.handlers.recollection import reached, recollect, served
@@ -49,7 +50,14 @@ from statusfleet.reconcile.loop import Wakeful
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.reconcile.reachable import DialBack
 from statusfleet.reconcile.reasons import Reason
-from statusfleet.reconcile.status import Status, fleet_status, moment, troubled_status
+from statusfleet.reconcile.status import (
+    UNPUBLISHED,
+    Status,
+    fleet_status,
+    moment,
+    troubled_status,
+    unlisted,
+)
 from statusfleet.store import CorruptKeyError, CorruptStateError, NewerVersionError, StoreError
 from statusfleet.store.kubernetes import KubernetesStore
 from statusfleet.worlds.errors import WorldError
@@ -282,8 +290,16 @@ class FleetTask:
     async def _recollect(self) -> None:
         """Bring back what can be of a memory that is gone, before anything is made from it."""
         if not self._has_memory:
+            await self._mend()
             await recollect(self._store, self._status)
             self._has_memory = True
+
+    async def _mend(self) -> None:
+        """Find again what somebody deleted of the memory while no operator ran."""
+        now, failures = self._around.now(), self._failures
+        reach = self._builder.again
+        told = await mend(self._store, self._status, reach, now=now, failures=failures)
+        await self._board.post(told, now)
 
     def _own(self, finalizers: list[str]) -> JsonDict:
         """What of the object itself is ours."""
@@ -302,6 +318,7 @@ class FleetTask:
         if FINALIZER not in (self._body["metadata"].get("finalizers") or ()):
             return RESYNC_SECONDS
         self._dial_back.rest()
+        await self._mend()
         # What is wrong with a spec does not keep its fleet from going as it says.
         fleet = self._parsed()[0] or self._parse()[0]
         wait = await self._farewell.step(fleet) if fleet is not None else None
@@ -312,7 +329,10 @@ class FleetTask:
             return RESYNC_SECONDS
         finding = Finding(ConditionType.PROGRESSING, "True", Reason.DELETING, wait.message)
         ready = Finding(ConditionType.READY, "False", Reason.DELETING, "the fleet was deleted")
-        await self._tell([ready, finding], "Deleting")
+        if wait.unpublished:
+            await self._tell([ready, *UNPUBLISHED, finding], "Deleting", listed=False)
+        else:
+            await self._tell([ready, finding], "Deleting")
         return wait.seconds
 
     # ── what is said ──
@@ -346,10 +366,13 @@ class FleetTask:
         except KubeError as error:
             _log.debug("fleet %s/%s: its status is not written: %s", *self.fleet_id, error)
 
-    async def _tell(self, findings: Iterable[Finding], phase: Phase | None = None) -> None:
+    async def _tell(
+        self, findings: Iterable[Finding], phase: Phase | None = None, *, listed: bool = True
+    ) -> None:
         generation = int(self._body["metadata"].get("generation") or 0)
         now = self._around.now()
-        await self._write(troubled_status(findings, generation, self._status, now, phase=phase))
+        before = self._status if listed else unlisted(self._status)
+        await self._write(troubled_status(findings, generation, before, now, phase=phase))
 
     async def _write(self, status: Status, said: Iterable[Any] = ()) -> None:
         """Write a status that says something else than the one in the object, and tell of it."""

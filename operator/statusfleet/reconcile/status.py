@@ -77,6 +77,27 @@ def troubled_status(
     return {**result, "phase": phase} if phase is not None else result
 
 
+UNPUBLISHED: Final = tuple(
+    Finding(kind, "False", Reason.DELETING, "the tree was taken back from every sink")
+    for kind in (ConditionType.TREE_PUBLISHED, ConditionType.TREE_PROPAGATED)
+)
+"""What is said of a tree that is shown nowhere any more, since its fleet was deleted."""
+
+
+def unlisted(before: Mapping[str, Any]) -> Status:
+    """Return a status in whose tree nobody is any more, as no sink shows it."""
+    result = dict(before)
+    if members := before.get("members"):
+        result["members"] = [{**row, "published": False} for row in members]
+    if counts := before.get("roles"):
+        result["roles"] = {role: {**count, "published": 0} for role, count in counts.items()}
+    if tree := before.get("tree"):
+        names = [sink["name"] for sink in tree.get("sinks") or ()]
+        sinks = [{"name": name, "state": "Pending", "seq": 0} for name in names]
+        result["tree"] = {**tree, "records": 0, "sinks": sinks}
+    return result
+
+
 def _conditions(
     findings: Iterable[Finding], generation: int, before: Mapping[str, Any], now: float
 ) -> tuple[Condition, ...]:

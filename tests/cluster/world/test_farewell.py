@@ -43,6 +43,8 @@ async def test_an_operator_that_is_restarted_does_not_wait_anew_for_readers(
             "waiting for readers",
         )
         assert (status["phase"], condition(status, "Ready")["reason"]) == ("Deleting", "Deleting")
+        assert condition(status, "TreePublished")["reason"] == "Deleting"
+        assert not any(member["published"] for member in status["members"])
         before = await withdrawn(user)
         assert len(before) == 1
         labels = f"statusfleet.io/fleet={user.name},statusfleet.io/ordinal"

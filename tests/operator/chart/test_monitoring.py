@@ -256,7 +256,11 @@ CASES = [
     *lasting("StatusFleetTreeNotPublished", "TreePublished", "False", "SinkFailed", 15),
     Case("StatusFleetTreeNotPublished", {condition("TreePublished", "Unknown", "NotApplicable"):
          "1x30"}, 30, None),
+    Case("StatusFleetTreeNotPublished", {condition("TreePublished", "False", "Deleting"):
+         "1x30"}, 30, None),
     *lasting("StatusFleetTreeNotPropagated", "TreePropagated", "False", "WalkFailed", 30),
+    Case("StatusFleetTreeNotPropagated", {condition("TreePropagated", "False", "Deleting"):
+         "1x60"}, 60, None),
     *lasting("StatusFleetCanaryFailing", "CanaryPassing", "False", "Failed", 10),
     *lasting("StatusFleetCanarySilent", "CanaryPassing", "Unknown", "NoVerdictYet", 15),
     Case("StatusFleetCanarySilent", {condition("CanaryPassing", "Unknown", "Disabled"): "1x60"},

@@ -9,7 +9,12 @@ from statusfleet.api.status import ConditionType, FleetStatus
 from statusfleet.plan import CanaryVerdict
 from statusfleet.reconcile.conditions import Finding
 from statusfleet.reconcile.reasons import Reason
-from statusfleet.reconcile.status import fleet_status, troubled_status
+from statusfleet.reconcile.status import (
+    UNPUBLISHED,
+    fleet_status,
+    troubled_status,
+    unlisted,
+)
 from support.fleet_fakes import Stage, manifest, with_relayers
 
 NOW = 1_700_000_000.0
@@ -94,6 +99,23 @@ async def test_trouble_is_told_beside_what_was_known(stage: Stage) -> None:
     assert condition(status, "Progressing")["reason"] == "Retrying"
     assert condition(status, "Ready") == condition(whole, "Ready")
     assert (status["observedGeneration"], status["members"]) == (4, whole["members"])
+
+
+async def test_a_fleet_that_is_shown_nowhere_any_more_says_so_in_every_row(stage: Stage) -> None:
+    fleet = manifest()
+    whole = fleet_status(fleet, await stage.grown(fleet), {}, NOW)
+    assert any(member["published"] for member in whole["members"])
+    status = troubled_status(UNPUBLISHED, 4, unlisted(whole), NOW + 9)
+    FleetStatus.model_validate(status)
+    for kind in ("TreePublished", "TreePropagated"):
+        told = condition(status, kind)
+        assert (told["status"], told["reason"]) == ("False", "Deleting")
+    assert not any(member["published"] for member in status["members"])
+    assert {count["published"] for count in status["roles"].values()} == {0}
+    tree = status["tree"]
+    assert (tree["records"], [sink["state"] for sink in tree["sinks"]]) == (0, ["Pending"])
+    assert (tree["url"], tree["seq"]) == (whole["tree"]["url"], whole["tree"]["seq"])
+    assert unlisted({}) == {}
 
 
 def test_a_status_that_somebody_spoiled_is_no_obstacle() -> None:
