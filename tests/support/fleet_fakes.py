@@ -64,6 +64,7 @@ class FakeWorld:
         self.refuses: dict[str, str] = {}
         """What cannot be applied, which is found out by trying."""
         self.problems: dict[str, str] = {}
+        self.unapplied: frozenset[str] = frozenset()
         self.unready_since: dict[str, float] = {}
         self.verdict: CanaryVerdict | None = None
         self.canary: CanaryWish | None = None

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from statusfleet.api.roles import RoleName
 from statusfleet.api.spec import Rollout
 from statusfleet.plan.types import Member, Observation, ObservedMember, Plan
+
+UNAPPLIED: Final = "what it should run by could not be applied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +71,15 @@ def rollout_step(spec: Rollout, plan: Plan, observation: Observation, now: float
         of_role = [s for s in subjects if s.member.id.role == role]
         for subject in of_role:
             if subject.is_outdated:
+                if subject.member.name in observation.unapplied:
+                    held[subject.member.name] = UNAPPLIED
                 continue
             if not subject.seen.ready:
                 held[subject.member.name] = subject.seen.message or "is not ready yet"
             elif (until := subject.soaks_until(spec.soak.seconds)) is not None and until > now:
                 soaking.append(subject.member.name)
                 moments.append(until)
-        waiting = [s for s in of_role if s.is_outdated]
+        waiting = [s for s in of_role if s.is_outdated and s.member.name not in held]
         # One that does not work loses nothing.
         broken = [s.member.name for s in waiting if not s.seen.ready]
         restart += broken

@@ -138,7 +138,8 @@ class Observation:
 
     `secrets` holds the values of the Secrets that the spec names, as (name, key) → value; one that
     is missing there does not exist. `problems` are what the world could not bring about of earlier
-    plans and why, by the name of the thing; each stays until it goes.
+    plans and why, by the name of the thing; each stays until it goes. `unapplied` are the members
+    of whose new start something could not be applied: started anew they would be as before.
     """
 
     members: Mapping[str, ObservedMember] = field(default_factory=dict)
@@ -146,6 +147,7 @@ class Observation:
     canary: CanaryVerdict | None = None
     secrets: Mapping[tuple[str, str], SecretStr] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    unapplied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

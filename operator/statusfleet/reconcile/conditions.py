@@ -312,9 +312,10 @@ def _progressing(situation: Situation) -> Finding:
 
 
 def _is_broken(situation: Situation, name: str) -> bool:
-    """Tell whether a member that a rollout waits for says that it cannot work."""
+    """Tell whether a member that a rollout waits for says that it cannot work, or cannot go on."""
     member = situation.observation.members.get(name)
-    return member is not None and bool(member.message)
+    unapplied = name in situation.observation.unapplied
+    return unapplied or (member is not None and bool(member.message))
 
 
 def _rolling(step: RolloutStep) -> str:

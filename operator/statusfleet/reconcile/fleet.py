@@ -117,6 +117,7 @@ class Reconciler:
                 self._dial_back.rest()
             return self._report(replace(seen, tree=self._seen_tree(), paused=True))
         await self._world.apply(plan)
+        observation = replace(observation, unapplied=self._world.unapplied)
         rollout, restarted = await self._roll_out(fleet, plan, observation)
         self._dial(plan, observation)
         tree, times, left = await self._publish(fleet, plan, observation)

@@ -57,6 +57,11 @@ class World(Protocol):
         """What could not be brought about by now, and why, by the name of the thing."""
         ...
 
+    @property
+    def unapplied(self) -> frozenset[str]:
+        """The members of whose new start something could not be brought about by now."""
+        ...
+
     async def observe(self, fleet: StatusFleet) -> Observation:
         """Tell what is there, after making the keys and seats that `fleet` wants and lacks.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.plan import Observation, Plan, make_plan
-from statusfleet.plan.rollout import RolloutStep, rollout_step
+from statusfleet.plan.rollout import UNAPPLIED, RolloutStep, rollout_step
 from support.fleet_observations import fleet, observe
 
 NOW = 1_700_000_000.0
@@ -103,6 +103,16 @@ def test_a_failing_member_stops_the_rollout() -> None:
     step = subject.step(NOW + 1e6)
     assert step.restart == ()
     assert step.held == {"relayer-0": "exited with code 1: no such flag"}
+
+
+def test_nobody_is_started_anew_by_what_could_not_be_applied() -> None:
+    subject = Fleet()
+    subject.seen = replace(subject.seen, unapplied=frozenset({"relayer-0", "relayer-1"}))
+    subject.set("relayer-1", ready=False)
+    step = subject.step()
+    assert step.restart == ()
+    assert set(step.outdated) == {m.name for m in subject.plan.members}
+    assert step.held == dict.fromkeys(("relayer-0", "relayer-1"), UNAPPLIED)
 
 
 def test_a_broken_member_gets_the_next_change_at_once() -> None:

@@ -94,6 +94,10 @@ class Applier:
         """What could not be applied and why, by kind and name."""
         return {f"{kind} {name}": r.problem for (kind, name), r in sorted(self._refused.items())}
 
+    def is_refused(self, body: Body) -> bool:
+        """Tell whether an object is not as `apply` was last told to make it."""
+        return (body["kind"], body["metadata"]["name"]) in self._refused
+
     def latest(self, key: Key, seen: Applied | None) -> Applied | None:
         """Return the newer one of what a watch shows and what our last write was answered."""
         written = self._written.get(key)

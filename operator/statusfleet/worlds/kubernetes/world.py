@@ -113,6 +113,8 @@ class KubernetesWorld:
         self._choices: dict[str, Choice] = {}
         self._down: dict[str, float] = {}  # since when a member has no pod that stays
         self._ended: dict[MemberId, str] = {}  # by uid, the pod that was told to end last
+        self.unapplied: frozenset[str] = frozenset()
+        """Members of whose new start something was refused by now (`World`)."""
         self._group = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
@@ -264,6 +266,7 @@ class KubernetesWorld:
         await self._serve_tree("embedded" in plan.tree.sinks if plan.tree is not None else False)
         for role in sorted(roles):
             await self._ensure(pod_disruption_budget(owner, role))
+        self.unapplied = frozenset()
         await together(self._apply_member(member) for member in plan.members)
         for role in set(get_args(RoleName)) - roles:
             await self._delete(POD_DISRUPTION_BUDGET, owner.child(role))
@@ -288,6 +291,9 @@ class KubernetesWorld:
             await self._ensure(claim(self._owner, member.id, role.storage))
         settings = [config_map(self._owner, member), member_secret(self._owner, member)]
         changed = [await self._ensure(body) for body in settings]
+        if any(map(self._applier.is_refused, settings)):
+            self.unapplied |= {member.name}
+            return  # whoever is started by these would run as before, and pass for renewed
         body = stateful_set(
             self._owner,
             member.id,
@@ -298,6 +304,8 @@ class KubernetesWorld:
         )
         seen = self._view.stateful_sets.get(body["metadata"]["name"])
         await self._applier.apply(body, seen)
+        if self._applier.is_refused(body):
+            self.unapplied |= {member.name}
         if any(changed):
             await hurry(self._client, self._owner.namespace, self._pods.get(member.id), settings)
 

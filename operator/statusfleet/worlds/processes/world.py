@@ -130,6 +130,11 @@ class ProcessesWorld:
         """What is wrong here, members say themselves (`World`)."""
         return {}
 
+    @property
+    def unapplied(self) -> frozenset[str]:
+        """Nobody: files are written, or the pass fails (`World`)."""
+        return frozenset()
+
     async def observe(self, fleet: StatusFleet) -> Observation:
         """Tell what is there; keys and ports that `fleet` lacks are made first (`World`)."""
         wanted = desired_members(fleet.spec)

@@ -1,0 +1,107 @@
+"""A change that the API server does not take costs no member its pod.
+
+No kubelet runs here: the test writes what one says of the pods, and the pods that a controller of
+StatefulSets makes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from statusfleet.kube import KubeClient
+from statusfleet.kube.kinds import CONFIG_MAP, POD, STATEFUL_SET
+from support.kube_api import ApiServer
+from support.operator_process import FleetUser, condition, eventually, has_reason, operator
+
+IMAGE = "statusfleet.test/statusfleet:test"
+RELAYER = {"replicas": 1, "expose": {"type": "ClusterIP", "addressScope": "Private"}}
+NAME = "small-relayer-0"
+
+
+@pytest.fixture
+def user(definition: None, client: KubeClient, namespace: str) -> FleetUser:
+    return FleetUser(client, namespace)
+
+
+async def run_pod(user: FleetUser) -> str:
+    """Make the pod that the StatefulSet asks for, and have it be ready; return its uid."""
+
+    async def there() -> bool:
+        return await user.client.find(STATEFUL_SET, user.namespace, NAME) is not None
+
+    await eventually(there)
+    template = (await user.client.get(STATEFUL_SET, user.namespace, NAME))["spec"]["template"]
+    metadata = {**template["metadata"], "namespace": user.namespace, "name": f"{NAME}-0"}
+    # The admission of accounts, and so their pods, wait for a controller that is not here.
+    spec = {**template["spec"], "nodeName": "nowhere"}
+    pod = await user.client.create(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    )
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": now}
+    container = {"name": "statusd", "ready": True, "restartCount": 0, "image": "", "imageID": ""}
+    status: dict[str, Any] = {
+        "phase": "Running",
+        "conditions": [ready],
+        "containerStatuses": [{**container, "state": {"running": {"startedAt": now}}}],
+    }
+    await user.client.patch(
+        POD, user.namespace, f"{NAME}-0", {"status": status}, subresource="status"
+    )
+    return str(pod["metadata"]["uid"])
+
+
+async def lives(user: FleetUser, uid: str) -> bool:
+    pod = await user.client.get(POD, user.namespace, f"{NAME}-0")
+    return pod["metadata"]["uid"] == uid and "deletionTimestamp" not in pod["metadata"]
+
+
+async def test_a_template_that_is_refused_stops_the_rollout_before_it_begins(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.apply(roles={"relayer": RELAYER}, canary={"enabled": False})
+        uid = await run_pod(user)
+        await user.until(has_reason("Ready", "AllReady"), "ready")
+        wrong = {"tolerations": [{"operator": "Equal", "value": "x"}]}
+        relayer = {**RELAYER, "template": wrong}
+        await user.apply(roles={"relayer": relayer}, canary={"enabled": False})
+        status = await user.until(has_reason("Progressing", "RolloutStopped"), "stopped")
+        assert condition(status, "Ready")["reason"] == "NotApplied"
+        assert "operator must be Exists" in condition(status, "Ready")["message"]
+        assert await lives(user, uid)
+        # Another change does not help as long as the wrong one stands.
+        again = {**relayer, "resources": {"limits": {"memory": "1Gi"}}}
+        await user.apply(roles={"relayer": again}, canary={"enabled": False})
+        await user.until(has_reason("Progressing", "RolloutStopped"), "stopped again")
+        assert await lives(user, uid)
+
+
+async def test_settings_that_somebody_holds_start_nobody_anew(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.apply(roles={"relayer": RELAYER}, canary={"enabled": False})
+        uid = await run_pod(user)
+        await user.until(has_reason("Ready", "AllReady"), "ready")
+        metadata = {"namespace": user.namespace, "name": NAME}
+        theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+        held = {**theirs, "data": {"config.json": "{}"}}
+        await user.client.apply(held, force=True, field_manager="somebody")
+        await user.until(has_reason("Ready", "NotApplied"), "told")
+        relayer = {**RELAYER, "config": {"APIModules": "net,waku"}}
+        await user.apply(roles={"relayer": relayer}, canary={"enabled": False})
+        await user.until(has_reason("Progressing", "RolloutStopped"), "stopped")
+        assert await lives(user, uid)
+        await user.client.apply(theirs, field_manager="somebody")
+
+        async def goes() -> bool:
+            return not await lives(user, uid)
+
+        await eventually(goes)
+        found = await user.client.get(CONFIG_MAP, user.namespace, NAME)
+        assert "net,waku" in found["data"]["config.json"]
