@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from statusfleet.plan import DesiredTree
@@ -70,6 +71,10 @@ class FakeSink:
     async def root(self, domain: str) -> str | None:
         self._called("root")
         return self.texts.get(domain)
+
+    async def entries(self, domain: str, labels: Collection[str]) -> Collection[str]:
+        self._called("entries")
+        return [self.texts[f"{one}.{domain}"] for one in labels if f"{one}.{domain}" in self.texts]
 
     async def prepare(self, target: Target) -> None:
         self._called("prepare")

@@ -24,10 +24,10 @@ from statusfleet.canary.knock import knocker
 from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.inheritance import Inheritance
 from statusfleet.handlers.kept import essence, once, slim
-from statusfleet.handlers.mending import mend
+from statusfleet.handlers.mending import Restorer
 from statusfleet.handlers.notices import Noticeboard, left, notices, restarts, unused
 from statusfleet.handlers.numbers import Outcome
-from statusfleet.handlers.recollection import reached, recollect, served
+from statusfleet.handlers.recollection import reached, served
 from statusfleet.handlers.slot import Slot
 from statusfleet.handlers.surroundings import Surroundings
 from statusfleet.kube.errors import (
@@ -101,7 +101,6 @@ class FleetTask:
         self._fleet: StatusFleet | None = None
         self._seen: Snapshot | None = None
         self._failures = 0
-        self._has_memory = False
         self._loop = Wakeful(self._step)
         self._store = KubernetesStore(
             around.client, self.owner.namespace, self.owner.name, watched=self._version
@@ -158,6 +157,7 @@ class FleetTask:
             self._world, self._trees, self._store, self._sinks, around.now, self.owner.uid
         )
         self._board = Noticeboard(around.client, self.owner)
+        self._restorer = Restorer(self._store, self._builder.again, self._board, around.now)
         self._inheritance = Inheritance(self._status)
 
     @property
@@ -240,7 +240,7 @@ class FleetTask:
             return RESYNC_SECONDS, "invalid"
         if not fleet.spec.paused:
             await self._hold()
-            await self._recollect()
+            await self._restorer.restore(self._status, self._failures)
             await self._dialing.sweep()
         report = await self._reconciler.reconcile(fleet, wrong)
         self._around.numbers.ran(self.fleet_id, fleet.spec.canary, report.observation.canary)
@@ -287,20 +287,6 @@ class FleetTask:
         answer = await self._around.client.apply(self._own([FINALIZER]))
         self._body = slim(answer, self._status)
 
-    async def _recollect(self) -> None:
-        """Bring back what can be of a memory that is gone, before anything is made from it."""
-        if not self._has_memory:
-            await self._mend()
-            await recollect(self._store, self._status)
-            self._has_memory = True
-
-    async def _mend(self) -> None:
-        """Find again what somebody deleted of the memory while no operator ran."""
-        now, failures = self._around.now(), self._failures
-        reach = self._builder.again
-        told = await mend(self._store, self._status, reach, now=now, failures=failures)
-        await self._board.post(told, now)
-
     def _own(self, finalizers: list[str]) -> JsonDict:
         """What of the object itself is ours."""
         return {
@@ -318,7 +304,7 @@ class FleetTask:
         if FINALIZER not in (self._body["metadata"].get("finalizers") or ()):
             return RESYNC_SECONDS
         self._dial_back.rest()
-        await self._mend()
+        await self._restorer.mend(self._status, self._failures)
         # What is wrong with a spec does not keep its fleet from going as it says.
         fleet = self._parsed()[0] or self._parse()[0]
         wait = await self._farewell.step(fleet) if fleet is not None else None

@@ -8,7 +8,7 @@ still keeps is not written to, nor are its objects deleted under the feet of wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from pydantic import SecretStr
@@ -42,6 +42,10 @@ class BrokenSink:
         return False
 
     async def root(self, domain: str) -> str | None:
+        """Raise SinkError (`Sink`)."""
+        self._fail()
+
+    async def entries(self, domain: str, labels: Collection[str]) -> Collection[str]:
         """Raise SinkError (`Sink`)."""
         self._fail()
 

@@ -10,6 +10,7 @@ queries from the Service, and are not waited for.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -56,6 +57,12 @@ class ClusterDnsSink:
     async def root(self, domain: str) -> str | None:
         """Return the root that the servers are told to serve (`Sink`)."""
         return _root(await self._object.read())
+
+    async def entries(self, domain: str, labels: Collection[str]) -> Collection[str]:
+        """Return what the servers have at these labels (`Sink`)."""
+        names = [f"{label}.{domain}" for label in labels]
+        found = [await texts_at(server, names) for server in await self._servers()]
+        return {text for one in found for texts in one.values() for text in texts}
 
     async def prepare(self, target: Target) -> None:
         """Have the servers look for the entries, and see them at each (`Sink`)."""

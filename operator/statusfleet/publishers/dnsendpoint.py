@@ -14,7 +14,7 @@ no entry is taken away, and while it shows several no root is moved.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from statusfleet.kube.errors import NotFoundError
@@ -90,6 +90,11 @@ class DnsEndpointSink:
     async def root(self, domain: str) -> str | None:
         """Return the root in its object; without the kind there is none (`Sink`)."""
         return _texts(await self._root.read()).get(domain)
+
+    async def entries(self, domain: str, labels: Collection[str]) -> Collection[str]:
+        """Return what the objects hold (`Sink`)."""
+        shards = (await self._shards()).values()
+        return [text for found in shards for text in _texts(found).values()]
 
     async def prepare(self, target: Target) -> None:
         """Write the objects with the entries, and see them in the DNS (`Sink`)."""

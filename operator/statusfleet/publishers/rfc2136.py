@@ -160,6 +160,11 @@ class Rfc2136Sink:
             )
         return standing.root
 
+    async def entries(self, domain: str, labels: Collection[str]) -> Collection[str]:
+        """Return what stands at these labels (`Sink`)."""
+        found = await self._ask_each([f"{label}.{domain}" for label in labels])
+        return [text_of(data) for standing in found.values() for data in standing.entries]
+
     async def prepare(self, target: Target) -> None:
         """Add what is missing, and see it on every server (`Sink`)."""
         zone = target.zone

@@ -9,7 +9,7 @@ is asked for, and what is ours is told to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -120,6 +120,13 @@ class Sink(Protocol):
         """Return the text of the root that stands at `domain` now, whoever wrote it."""
         ...
 
+    async def entries(self, domain: str, labels: Collection[str]) -> Collection[str]:
+        """Return texts that stand below `domain`, those of these labels among them, if any do.
+
+        Whoever gives them, each proves itself by its label.
+        """
+        ...
+
     async def prepare(self, target: Target) -> None:
         """Serve every entry of `target` beside what is served; see it on every server.
 
@@ -192,6 +199,10 @@ class WholeZone:
     async def root(self, domain: str) -> str | None:
         """Return the root that this process has served (`Sink`)."""
         return self._served.texts.get(domain) if self._served is not None else None
+
+    async def entries(self, domain: str, labels: Collection[str]) -> Collection[str]:
+        """Return what this process has served (`Sink`)."""
+        return tuple(self._served.texts.values()) if self._served is not None else ()
 
     async def prepare(self, target: Target) -> None:
         """Nothing: the entries come with the root (`Sink`)."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -88,6 +88,10 @@ class ZoneFileSink:
     async def root(self, domain: str) -> str | None:
         """Return the root in the file (`Sink`)."""
         return _root(await self._read(domain), domain)
+
+    async def entries(self, domain: str, labels: Collection[str]) -> Collection[str]:
+        """Return what the file holds (`Sink`)."""
+        return tuple((await self._read(domain)).texts.values())
 
     async def prepare(self, target: Target) -> None:
         """Write the entries beside the old root, and see them where it is shown (`Sink`)."""

@@ -20,137 +20,35 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from statusfleet.kube import names
 from statusfleet.kube.client import KubeClient
-from statusfleet.kube.errors import (
-    AlreadyExistsError,
-    ForbiddenError,
-    KubeError,
-    NotFoundError,
-)
+from statusfleet.kube.errors import AlreadyExistsError, ForbiddenError, KubeError, NotFoundError
 from statusfleet.kube.errors import ConflictError as KubeConflictError
 from statusfleet.kube.kinds import CONFIG_MAP, JsonDict
 from statusfleet.store.bundle import Bundle, merged
-from statusfleet.store.errors import ConflictError, CorruptStateError, StoreError
-from statusfleet.store.head import Head, decode_head, encode_head, head_of, state_of, texts_of
+from statusfleet.store.errors import ConflictError, StoreError
+from statusfleet.store.head import Head, encode_head, head_of, texts_of
 from statusfleet.store.identities import CANARY, TREE, Identities, Watched
-from statusfleet.store.state import (
-    State,
-    Underway,
-    decode_shown,
-    decode_underway,
-    encode_shown,
-    encode_underway,
-    successor,
+from statusfleet.store.reading import (
+    HEAD_KEY,
+    NOTHING,
+    SHOWN_KEY,
+    TEXTS_KEY,
+    UNDERWAY_KEY,
+    Known,
+    KubernetesReader,
 )
+from statusfleet.store.remains import Remains
+from statusfleet.store.state import State, Underway, encode_shown, encode_underway, successor
 from statusfleet.store.texts import Texts, arrange
 from statusnode.crypto.keys import PrivateKey
-from statusnode.records.tree import label_of
 
-HEAD_KEY: Final = "state.json"
-SHOWN_KEY: Final = "sinks.json"
-UNDERWAY_KEY: Final = "underway.json"
-TEXTS_KEY: Final = "texts"
+__all__ = ["KubernetesReader", "KubernetesStore"]
+
 _PART: Final = "state"
 _REVISION_LABEL: Final = "statusfleet.io/revision"
-_READ_ATTEMPTS: Final = 3
-
-
-class _Known(NamedTuple):
-    """The head as it was last read or written."""
-
-    state: State
-    version: str
-    """resourceVersion of the head; "" where there is none."""
-    shards: Mapping[str, Texts]
-
-
-_NOTHING: Final = _Known(State(), "", {})
-
-
-class KubernetesReader:
-    """Reads a fleet's state; needs no right to anything but ConfigMaps."""
-
-    def __init__(
-        self, client: KubeClient, namespace: str, fleet: str, *, watched: Watched | None = None
-    ) -> None:
-        """Take the cluster and the fleet; with `watched`, what has not changed is not read."""
-        self.namespace = namespace
-        self.fleet = fleet
-        self._client = client
-        self._watched = watched
-        self._known = _NOTHING
-        self._in_doubt = False
-
-    async def read(self) -> State:
-        """Return the remembered state; an empty one where there is none.
-
-        Raises:
-            NewerVersionError: a newer version wrote it.
-            CorruptStateError: it cannot be understood.
-            StoreError: it belongs to another fleet.
-            KubeError: the cluster does not answer.
-        """
-        if self._is_current():
-            return self._known.state
-        for _ in range(_READ_ATTEMPTS):
-            found = await self._client.find(CONFIG_MAP, self.namespace, self._head_name)
-            if found is None:
-                self._known = _NOTHING
-                return self._known.state
-            if found["metadata"]["resourceVersion"] == self._known.version:
-                self._in_doubt = False
-                return self._known.state
-            known = await self._load(found)
-            if known is not None:
-                self._known, self._in_doubt = known, False
-                return known.state
-            # The head has moved on meanwhile, and left a shard behind.
-        raise CorruptStateError(f"{self._source} names a shard that is not there")
-
-    def _is_current(self) -> bool:
-        """Tell whether a watch shows what is known. After a lost race it may just be behind."""
-        return (
-            self._watched is not None
-            and not self._in_doubt
-            and self._watched(CONFIG_MAP, self._head_name) == (self._known.version or None)
-        )
-
-    @property
-    def _head_name(self) -> str:
-        return names.state_object(self.fleet)
-
-    @property
-    def _source(self) -> str:
-        return f"ConfigMap {self.namespace}/{self._head_name}"
-
-    async def _load(self, found: JsonDict) -> _Known | None:
-        data = found.get("data") or {}
-        head = decode_head(data.get(HEAD_KEY, ""), self._source)
-        if head.fleet != self.fleet:
-            raise StoreError(f"{self._source} belongs to the fleet {head.fleet}, not {self.fleet}")
-        try:
-            shards = {name: await self._shard(name) for name in head.shards}
-        except NotFoundError:
-            return None
-        texts = {label: text for shard in shards.values() for label, text in shard.items()}
-        texts.update((label_of(text), text) for text in head.texts)
-        # Hashing and checking thousands of entries would hold up everybody else.
-        state = await asyncio.to_thread(state_of, head, texts, self._source)
-        shown = decode_shown(data.get(SHOWN_KEY, "{}"), self._source)
-        underway = decode_underway(data.get(UNDERWAY_KEY, "{}"), self._source)
-        state = replace(state, tree=replace(state.tree, shown=shown), underway=underway)
-        return _Known(state, found["metadata"]["resourceVersion"], shards)
-
-    async def _shard(self, name: str) -> Texts:
-        known = self._known.shards.get(name)
-        if known is not None:
-            return known
-        found = await self._client.get(CONFIG_MAP, self.namespace, name)
-        lines = (found.get("data") or {}).get(TEXTS_KEY, "").split()
-        return {label_of(text): text for text in lines}
 
 
 class KubernetesStore(KubernetesReader):
@@ -187,6 +85,30 @@ class KubernetesStore(KubernetesReader):
             if wish.revision != self._known.state.revision:
                 await self._read_or_restore()
             return await self._swap(replace(wish, fleet=self.fleet), self._known.shards)
+
+    async def mend(self, remains: Remains, renewed: Mapping[str, str]) -> State:
+        """Remember what is left of a torn state, without what is lost; return it as kept.
+
+        `renewed` are records in the place of those members' last ones that are lost.
+
+        Raises:
+            ConflictError: the state is another by now.
+            CorruptStateError: what is left does not hold together.
+            KubeError: the cluster does not take it.
+        """
+        async with self._writing:
+            found = await self._client.find(CONFIG_MAP, self.namespace, self._head_name)
+            if found is None or self._head(found) != remains.head:
+                raise ConflictError(f"{self._source} was written by somebody else")
+            state = await asyncio.to_thread(remains.state, self._source, renewed)
+            shards = await self._shards(remains.head)
+            version = found["metadata"]["resourceVersion"]
+            self._known = Known(self._with_rest(state, found), version, shards)
+            try:
+                return await self._swap(self._known.state, shards)
+            except (KubeError, StoreError):
+                self._known = NOTHING  # nothing of it is kept
+                raise
 
     async def ensure_member_key(self, member: str) -> PrivateKey:
         """Return a member's key, made now if it has none.
@@ -266,7 +188,7 @@ class KubernetesStore(KubernetesReader):
             await self.identities.forget()
             for item in await self._parts():
                 await self._delete(item)
-            self._known, self._swept = _NOTHING, False
+            self._known, self._swept = NOTHING, False
 
     async def _read_or_restore(self) -> State:
         before = self._known
@@ -316,7 +238,7 @@ class KubernetesStore(KubernetesReader):
             self._known, self.ends = self._known._replace(state=state), True
             return state
         changed = after.keys() != self._known.shards.keys()
-        self._known = _Known(state, kept["metadata"]["resourceVersion"], after)
+        self._known = Known(state, kept["metadata"]["resourceVersion"], after)
         if changed or not self._swept:
             await self._sweep(state.revision, after)
         return state
