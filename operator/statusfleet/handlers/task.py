@@ -50,14 +50,7 @@ from statusfleet.reconcile.loop import Wakeful
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.reconcile.reachable import DialBack
 from statusfleet.reconcile.reasons import Reason
-from statusfleet.reconcile.status import (
-    UNPUBLISHED,
-    Status,
-    fleet_status,
-    moment,
-    troubled_status,
-    unlisted,
-)
+from statusfleet.reconcile.status import Status, fleet_status, going_status, moment, troubled_status
 from statusfleet.store import CorruptKeyError, CorruptStateError, NewerVersionError, StoreError
 from statusfleet.store.kubernetes import KubernetesStore
 from statusfleet.worlds.errors import WorldError
@@ -313,12 +306,8 @@ class FleetTask:
                 answer = await self._around.client.apply(self._own([]))
                 self._body = slim(answer, self._status)
             return RESYNC_SECONDS
-        finding = Finding(ConditionType.PROGRESSING, "True", Reason.DELETING, wait.message)
-        ready = Finding(ConditionType.READY, "False", Reason.DELETING, "the fleet was deleted")
-        if wait.unpublished:
-            await self._tell([ready, *UNPUBLISHED, finding], "Deleting", listed=False)
-        else:
-            await self._tell([ready, finding], "Deleting")
+        facts = (wait.message, self._generation, self._status, self._around.now())
+        await self._write(going_status(*facts, unpublished=wait.unpublished))
         return wait.seconds
 
     # ── what is said ──
@@ -352,13 +341,13 @@ class FleetTask:
         except KubeError as error:
             _log.debug("fleet %s/%s: its status is not written: %s", *self.fleet_id, error)
 
-    async def _tell(
-        self, findings: Iterable[Finding], phase: Phase | None = None, *, listed: bool = True
-    ) -> None:
-        generation = int(self._body["metadata"].get("generation") or 0)
-        now = self._around.now()
-        before = self._status if listed else unlisted(self._status)
-        await self._write(troubled_status(findings, generation, before, now, phase=phase))
+    @property
+    def _generation(self) -> int:
+        return int(self._body["metadata"].get("generation") or 0)
+
+    async def _tell(self, findings: Iterable[Finding], phase: Phase | None = None) -> None:
+        facts = (self._generation, self._status, self._around.now())
+        await self._write(troubled_status(findings, *facts, phase=phase))
 
     async def _write(self, status: Status, said: Iterable[Any] = ()) -> None:
         """Write a status that says something else than the one in the object, and tell of it."""

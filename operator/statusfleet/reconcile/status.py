@@ -77,14 +77,24 @@ def troubled_status(
     return {**result, "phase": phase} if phase is not None else result
 
 
-UNPUBLISHED: Final = tuple(
-    Finding(kind, "False", Reason.DELETING, "the tree was taken back from every sink")
-    for kind in (ConditionType.TREE_PUBLISHED, ConditionType.TREE_PROPAGATED)
-)
-"""What is said of a tree that is shown nowhere any more, since its fleet was deleted."""
+def going_status(
+    message: str, generation: int, before: Mapping[str, Any], now: float, *, unpublished: bool
+) -> Status:
+    """Return the status of a fleet that was deleted; `message` says what its end waits for.
+
+    `unpublished` says whether its tree is shown nowhere any more.
+    """
+    findings = [Finding(ConditionType.READY, "False", Reason.DELETING, "the fleet was deleted")]
+    if unpublished:
+        text = "the tree was taken back from every sink"
+        kinds = (ConditionType.TREE_PUBLISHED, ConditionType.TREE_PROPAGATED)
+        findings += [Finding(kind, "False", Reason.DELETING, text) for kind in kinds]
+        before = _unlisted(before)
+    findings.append(Finding(ConditionType.PROGRESSING, "True", Reason.DELETING, message))
+    return troubled_status(findings, generation, before, now, phase="Deleting")
 
 
-def unlisted(before: Mapping[str, Any]) -> Status:
+def _unlisted(before: Mapping[str, Any]) -> Status:
     """Return a status in whose tree nobody is any more, as no sink shows it."""
     result = dict(before)
     if members := before.get("members"):

@@ -9,12 +9,7 @@ from statusfleet.api.status import ConditionType, FleetStatus
 from statusfleet.plan import CanaryVerdict
 from statusfleet.reconcile.conditions import Finding
 from statusfleet.reconcile.reasons import Reason
-from statusfleet.reconcile.status import (
-    UNPUBLISHED,
-    fleet_status,
-    troubled_status,
-    unlisted,
-)
+from statusfleet.reconcile.status import fleet_status, going_status, troubled_status
 from support.fleet_fakes import Stage, manifest, with_relayers
 
 NOW = 1_700_000_000.0
@@ -105,8 +100,11 @@ async def test_a_fleet_that_is_shown_nowhere_any_more_says_so_in_every_row(stage
     fleet = manifest()
     whole = fleet_status(fleet, await stage.grown(fleet), {}, NOW)
     assert any(member["published"] for member in whole["members"])
-    status = troubled_status(UNPUBLISHED, 4, unlisted(whole), NOW + 9)
+    waiting = going_status("waiting", 4, whole, NOW + 9, unpublished=False)
+    assert condition(waiting, "TreePublished") == condition(whole, "TreePublished")
+    status = going_status("waiting", 4, whole, NOW + 9, unpublished=True)
     FleetStatus.model_validate(status)
+    assert (status["phase"], condition(status, "Ready")["reason"]) == ("Deleting", "Deleting")
     for kind in ("TreePublished", "TreePropagated"):
         told = condition(status, kind)
         assert (told["status"], told["reason"]) == ("False", "Deleting")
@@ -115,7 +113,7 @@ async def test_a_fleet_that_is_shown_nowhere_any_more_says_so_in_every_row(stage
     tree = status["tree"]
     assert (tree["records"], [sink["state"] for sink in tree["sinks"]]) == (0, ["Pending"])
     assert (tree["url"], tree["seq"]) == (whole["tree"]["url"], whole["tree"]["seq"])
-    assert unlisted({}) == {}
+    FleetStatus.model_validate(going_status("waiting", 4, {}, NOW, unpublished=True))
 
 
 def test_a_status_that_somebody_spoiled_is_no_obstacle() -> None:
