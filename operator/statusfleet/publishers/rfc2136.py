@@ -53,6 +53,7 @@ from statusnode.records.entries import ROOT_PREFIX
 from statusnode.records.tree import TreeError, is_entry
 
 _SECONDS: Final = 10.0
+_MESSAGE_SECONDS: Final = 5.0
 _TRANSFER_SECONDS: Final = 10.0
 """Enough for some 100,000 records, on a processor of its own."""
 _TXT: Final = dns.rdatatype.TXT
@@ -294,7 +295,7 @@ class Rfc2136Sink:
                 zone,
                 query,
                 port=primary.port,
-                timeout=_TRANSFER_SECONDS,
+                timeout=_MESSAGE_SECONDS,
                 lifetime=_TRANSFER_SECONDS,
             )
         except dns.exception.Timeout:
