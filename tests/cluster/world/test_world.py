@@ -245,7 +245,9 @@ async def test_a_load_balancer_by_name_is_resolved_and_followed(stage: Stage) ->
     name = "eth-dev-relayer-0"
     await stage.client.patch(SERVICE, stage.namespace, name, ingress, subresource="status")
     stage.resolved["lb.example"] = ("8.8.4.4",)
-    plan, observation = await stage.turn(fleet)
+    plan, observation = await stage.until(
+        fleet, lambda _, seen: seen.members["relayer-0"].advertised is not None
+    )
     member = observation.members["relayer-0"]
     assert (str(member.advertised), member.address_source) == ("8.8.4.4:443", "LoadBalancer")
     record = plan.members[0].record
