@@ -27,6 +27,8 @@ SETTINGS: Final = f"{GROUP}/settings"
 """Annotation of a pod: the digest of the settings that its kubelet was told to look at."""
 RESTART: Final = f"{GROUP}/restart"
 """Annotation of a fleet, and with `.<member>` after it of one member: a new value restarts."""
+P2P: Final = "p2p"
+"""Name of the port of a member's Service that leads to it; users may add others."""
 CANARY: Final = "canary"
 DIAL: Final = "dial"
 _LONGEST_STATEFULSET: Final = 52

@@ -36,6 +36,7 @@ from statusfleet.kube.names import FLEET_LABEL, PART_LABEL
 from statusfleet.plan import MemberId
 from statusfleet.worlds.kubernetes.names import (
     INTENT,
+    P2P,
     PINNED,
     RESTART_HASH,
     member_of,
@@ -175,7 +176,7 @@ def service_from_body(body: Body) -> ServiceRecord:
     """Return the record of a Service."""
     spec = body.get("spec") or {}
     port: Mapping[str, Any] = next(
-        (p for p in spec.get("ports") or () if p.get("protocol", "TCP") == "TCP"), {}
+        (port for port in spec.get("ports") or () if port.get("name") == P2P), {}
     )
     balancer = (body.get("status") or {}).get("loadBalancer") or {}
     ingress = balancer.get("ingress") or ()

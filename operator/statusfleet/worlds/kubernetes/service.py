@@ -8,7 +8,7 @@ from __future__ import annotations
 from statusfleet.api.exposure import Expose
 from statusfleet.kube.kinds import SERVICE, JsonDict
 from statusfleet.plan import MemberId
-from statusfleet.worlds.kubernetes.names import Owner
+from statusfleet.worlds.kubernetes.names import P2P, Owner
 from statusfleet.worlds.kubernetes.pod import P2P_PORT
 
 _OUTSIDE = {"NodePort": "NodePort", "LoadBalancer": "LoadBalancer"}
@@ -23,10 +23,8 @@ def service(owner: Owner, member: MemberId, expose: Expose) -> JsonDict:
     """
     kind = _OUTSIDE.get(expose.type, "ClusterIP")
     port = expose.port or P2P_PORT if kind == "LoadBalancer" else P2P_PORT
-    annotations = dict(expose.annotations) if kind != "ClusterIP" else {}
-    body = owner.body(
-        SERVICE, owner.child(member.name), owner.member_labels(member), annotations=annotations
-    )
+    labels = owner.member_labels(member)
+    body = owner.body(SERVICE, owner.child(member.name), labels, annotations=expose.annotations)
     body["spec"] = {
         "type": kind,
         "ipFamilyPolicy": "PreferDualStack",
@@ -34,8 +32,8 @@ def service(owner: Owner, member: MemberId, expose: Expose) -> JsonDict:
         # A member that is not ready yet must be dialed to become ready.
         "publishNotReadyAddresses": True,
         "ports": [
-            {"name": "p2p", "protocol": "TCP", "port": port, "targetPort": P2P_PORT},
-            {"name": "p2p-udp", "protocol": "UDP", "port": port, "targetPort": P2P_PORT},
+            {"name": P2P, "protocol": "TCP", "port": port, "targetPort": P2P_PORT},
+            {"name": f"{P2P}-udp", "protocol": "UDP", "port": port, "targetPort": P2P_PORT},
         ],
     }
     if kind != "ClusterIP":

@@ -62,8 +62,9 @@ def test_a_service_tells_all_ways_to_it() -> None:
                 "type": "LoadBalancer",
                 "clusterIPs": ["10.96.0.9", "fd00::9"],
                 "ports": [
-                    {"protocol": "UDP", "port": 1, "nodePort": 2},
-                    {"protocol": "TCP", "port": 443, "nodePort": 31000},
+                    {"name": "theirs", "protocol": "TCP", "port": 80, "nodePort": 31001},
+                    {"name": "p2p-udp", "protocol": "UDP", "port": 1, "nodePort": 2},
+                    {"name": "p2p", "protocol": "TCP", "port": 443, "nodePort": 31000},
                 ],
             },
             status={"loadBalancer": {"ingress": [{"ip": "1.1.1.1"}, {"hostname": "lb.example"}]}},
