@@ -159,6 +159,19 @@ WRONG = (
     ),
     *(
         Wrong(
+            f"spec.roles.relayer.{path}",
+            'the key "no label" must be a label\'s key, such as example.org/team',
+            relayer(**{part: {field: {"right": "1", "no label": "1"}}}),
+            server=True,
+        )
+        for path, part, field in (
+            ("expose.annotations", "expose", "annotations"),
+            ("resources.limits", "resources", "limits"),
+            ("template.nodeSelector", "template", "nodeSelector"),
+        )
+    ),
+    *(
+        Wrong(
             "metadata.name",
             "must begin with a letter and have no dots, since Services are called by it",
             relayer(),

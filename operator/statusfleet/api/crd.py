@@ -200,7 +200,9 @@ def _map(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
     values = node.get("additionalProperties", {})
     if not values or not definitions.get(values.get("$ref", "").rpartition("/")[2], values):
         return bounds | {"x-kubernetes-preserve-unknown-fields": True}
-    return bounds | {"additionalProperties": _node(values, definitions, None)}
+    keys = node.get("propertyNames", {}).get("x-text")
+    rules = {"x-kubernetes-validations": [_key_rule(keys)]} if keys else {}
+    return bounds | {"additionalProperties": _node(values, definitions, None)} | rules
 
 
 def _rule(rule: Rule) -> Schema:
@@ -214,6 +216,18 @@ def _rule(rule: Rule) -> Schema:
 def _text_rule(name: str) -> Schema:
     text = FORMATS[name]
     return {"rule": f"self.matches(r'{text.pattern}')", "message": text.sentence}
+
+
+def _key_rule(name: str) -> Schema:
+    text = FORMATS[name]
+    fits = f"k.size() <= {text.max_length} && k.matches(r'{text.pattern}')"
+    wrong = f"self.filter(k, !({fits}))[0]"
+    rest = json.dumps(f'" {text.sentence}')
+    return {
+        "rule": f"self.all(k, {fits})",
+        "message": f"each key {text.sentence}",
+        "messageExpression": f"'the key \"' + {wrong} + {rest}",
+    }
 
 
 def _columns() -> list[Schema]:
