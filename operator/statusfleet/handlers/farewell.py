@@ -16,6 +16,7 @@ from typing import Final
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.plan import Observation, Plan, make_plan
 from statusfleet.publishers.sink import Sink
+from statusfleet.reconcile.conditions import SinkState
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.reconcile.status import moment
 from statusfleet.store import CorruptStateError
@@ -30,12 +31,14 @@ _log = logging.getLogger(__name__)
 class Wait:
     """What keeps a fleet from going: for how many seconds at the most, and why.
 
-    `unpublished` says whether its tree is shown nowhere any more.
+    `unpublished` says whether its tree is shown nowhere any more; `sinks`, where that is tried, how
+    far each is.
     """
 
     seconds: float
     message: str
     unpublished: bool = False
+    sinks: tuple[SinkState, ...] = ()
 
 
 class Farewell:
@@ -127,5 +130,5 @@ class Farewell:
                 f"the tree cannot be taken back ({named}); set spec.deletion.tree to Keep to "
                 "leave it there"
             )
-            return Wait(_SINK_RETRY_SECONDS, text)
+            return Wait(_SINK_RETRY_SECONDS, text, sinks=states)
         return None

@@ -307,7 +307,7 @@ class FleetTask:
                 self._body = slim(answer, self._status)
             return RESYNC_SECONDS
         facts = (wait.message, self._generation, self._status, self._around.now())
-        await self._write(going_status(*facts, unpublished=wait.unpublished))
+        await self._write(going_status(*facts, unpublished=wait.unpublished, sinks=wait.sinks))
         return wait.seconds
 
     # ── what is said ──

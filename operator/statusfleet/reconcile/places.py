@@ -116,14 +116,18 @@ class Places:
             for place in due:
                 group.create_task(place.prove(target))
 
-    async def withdraw(self, target: Target) -> None:
-        """Take the target away from every sink that was met; raises nothing, as the others."""
+    async def withdraw(self, target: Target, shown: Collection[str]) -> None:
+        """Take the target away from every sink that was met; raises nothing, as the others.
+
+        `shown` names the sinks that may show it, where that is known: any other never took it.
+        """
         places = [place for place in self._places if place.met]
         for place in await self._on(places, lambda place: place.sink.withdraw(target)):
             place.root = place.served = place.proved = None
             place.progress, place.problem = "Pending", ""
         for place in self._places:
-            if place.foreign:  # nothing of ours is there to be taken away
+            never_took = bool(shown) and not place.met and place.sink.name not in shown
+            if place.foreign or never_took:  # nothing of ours is there to be taken away
                 place.progress, place.problem = "Pending", ""
 
     async def _look(self, place: Place, link: Link) -> None:

@@ -209,7 +209,7 @@ class TreeKeeper:
             return ()
         await self._places.meet(publication.tree.link)
         target = withdrawal(publication)
-        await self._places.withdraw(target)
+        await self._places.withdraw(target, self._shown.keys())
         if self._withdrawals is None:
             return self.states
         taken = await self._withdrawals.take(self._dropped(), target, shared=False, at_once=True)

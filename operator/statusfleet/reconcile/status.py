@@ -6,7 +6,7 @@ whoever compares two of these finds them equal until there is something to write
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
@@ -78,11 +78,18 @@ def troubled_status(
 
 
 def going_status(
-    message: str, generation: int, before: Mapping[str, Any], now: float, *, unpublished: bool
+    message: str,
+    generation: int,
+    before: Mapping[str, Any],
+    now: float,
+    *,
+    unpublished: bool = False,
+    sinks: Sequence[SinkState] = (),
 ) -> Status:
     """Return the status of a fleet that was deleted; `message` says what its end waits for.
 
-    `unpublished` says whether its tree is shown nowhere any more.
+    `unpublished` says whether its tree is shown nowhere any more; `sinks`, where that is tried, how
+    far each is.
     """
     findings = [Finding(ConditionType.READY, "False", Reason.DELETING, "the fleet was deleted")]
     if unpublished:
@@ -90,6 +97,9 @@ def going_status(
         kinds = (ConditionType.TREE_PUBLISHED, ConditionType.TREE_PROPAGATED)
         findings += [Finding(kind, "False", Reason.DELETING, text) for kind in kinds]
         before = _unlisted(before)
+    elif sinks and before.get("tree"):
+        rows = [row.model_dump(mode="json", exclude_none=True) for row in _sinks(sinks)]
+        before = {**before, "tree": {**before["tree"], "sinks": rows}}
     findings.append(Finding(ConditionType.PROGRESSING, "True", Reason.DELETING, message))
     return troubled_status(findings, generation, before, now, phase="Deleting")
 
@@ -227,15 +237,19 @@ def _tree(
         records=len(state.listed),
         published_at=published if state.published else (old.get("publishedAt") if same else None),
         propagated_at=propagated or (moment(now) if state.propagated else None),
-        sinks=tuple(
-            SinkStatus(
-                name=sink.name,
-                state=sink.progress,
-                seq=sink.seq,
-                message=_cut(sink.problem, _LONGEST_TEXT),
-            )
-            for sink in (*state.sinks, *_leftovers(leftovers))[:MAX_SINKS]
-        ),
+        sinks=_sinks((*state.sinks, *_leftovers(leftovers))),
+    )
+
+
+def _sinks(states: Sequence[SinkState]) -> tuple[SinkStatus, ...]:
+    return tuple(
+        SinkStatus(
+            name=sink.name,
+            state=sink.progress,
+            seq=sink.seq,
+            message=_cut(sink.problem, _LONGEST_TEXT),
+        )
+        for sink in states[:MAX_SINKS]
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from statusfleet.api.status import ConditionType, FleetStatus
 from statusfleet.plan import CanaryVerdict
-from statusfleet.reconcile.conditions import Finding
+from statusfleet.reconcile.conditions import Finding, SinkState
 from statusfleet.reconcile.reasons import Reason
 from statusfleet.reconcile.status import fleet_status, going_status, troubled_status
 from support.fleet_fakes import Stage, manifest, with_relayers
@@ -100,8 +100,14 @@ async def test_a_fleet_that_is_shown_nowhere_any_more_says_so_in_every_row(stage
     fleet = manifest()
     whole = fleet_status(fleet, await stage.grown(fleet), {}, NOW)
     assert any(member["published"] for member in whole["members"])
-    waiting = going_status("waiting", 4, whole, NOW + 9, unpublished=False)
+    held = (SinkState("embedded", "Pending"), SinkState("zoneFile:x", "Failed", 3, "it is away"))
+    waiting = going_status("waiting", 4, whole, NOW + 9, sinks=held)
+    FleetStatus.model_validate(waiting)
     assert condition(waiting, "TreePublished") == condition(whole, "TreePublished")
+    assert [(sink["name"], sink["state"]) for sink in waiting["tree"]["sinks"]] == [
+        ("embedded", "Pending"),
+        ("zoneFile:x", "Failed"),
+    ]
     status = going_status("waiting", 4, whole, NOW + 9, unpublished=True)
     FleetStatus.model_validate(status)
     assert (status["phase"], condition(status, "Ready")["reason"]) == ("Deleting", "Deleting")

@@ -277,6 +277,23 @@ async def test_a_deleted_fleet_withdraws_those_too_and_names_who_does_not_let_go
     assert scene.dns["b"].texts == {}
 
 
+async def test_a_deleted_fleet_waits_for_no_sink_that_never_took_its_tree(scene: Scene) -> None:
+    away = SinkError("it does not answer")
+    scene.dns["b"].refuses["root"] = away
+    state = await scene.publish("ab")
+    assert [sink.progress for sink in state.sinks] == ["Published", "Failed"]
+    scene.restart()
+    scene.dns["a"].refuses["root"] = away
+    await scene.keeper.recall()
+    scene.keeper.use([scene.dns["a"], scene.dns["b"]])
+    states = await scene.keeper.unpublish()
+    assert [sink.progress for sink in states] == ["Failed", "Pending"]
+    del scene.dns["a"].refuses["root"]
+    states = await scene.keeper.unpublish()
+    assert [sink.progress for sink in states] == ["Pending", "Pending"]
+    assert scene.dns["a"].texts == {}
+
+
 async def test_a_memory_of_before_is_read_and_remembers_from_then_on(scene: Scene) -> None:
     await scene.publish("ab")
     path = scene.store.path / "state.json"
