@@ -1,4 +1,4 @@
-"""The definition of StatusFleet, installed on whatever server a kubeconfig leads to."""
+"""Definitions of kinds, installed on whatever server a kubeconfig leads to."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 CRD = Path(__file__).parents[2] / "crds/statusfleets.statusfleet.io.yaml"
 
 
-def define(kubectl: str, kubeconfig: str) -> str:
-    """Install the definition and wait until it is served; return what kubectl said of it.
+def define(kubectl: str, kubeconfig: str, file: Path = CRD) -> str:
+    """Install the definitions of a file and wait until they are served.
 
-    Fields may belong to whoever installed another version of it before: they are taken.
+    Returns what kubectl said of them. Fields may belong to whoever installed another version before: they
+    are taken.
     """
-    forced = ("apply", "--server-side", "--force-conflicts", f"--filename={CRD}")
+    forced = ("apply", "--server-side", "--force-conflicts", f"--filename={file}")
     done = _run(kubectl, kubeconfig, *forced)
     assert done.returncode == 0, done.stderr
-    established = ("wait", "--for=condition=Established", f"--filename={CRD}")
+    established = ("wait", "--for=condition=Established", f"--filename={file}")
     # Of a definition that is so new that it has no conditions, kubectl complains and does not wait.
     while (waited := _run(kubectl, kubeconfig, *established)).returncode:
         assert "accessor error" in waited.stderr, waited.stderr

@@ -23,6 +23,7 @@ from support import kube_api
 from support.api_schemas import LOCATION, write_schemas
 from support.chart import needs_helm, rendered
 from support.cluster import eventually as soon
+from support.definition import define
 from support.kube_api import ApiServer
 from support.operator_process import FleetUser, eventually
 
@@ -67,9 +68,7 @@ EVERYTHING = {
 @pytest.fixture(scope="module")
 def monitored(api_server: ApiServer) -> None:
     """The Prometheus operator's definitions, as it publishes them."""
-    bodies = list(yaml.safe_load_all(MONITORING.read_text()))
-    _kubectl(api_server, bodies, "apply", "--server-side")
-    _kubectl(api_server, bodies, "wait", "--for=condition=Established")
+    define(_program("kubectl"), api_server.kubeconfig(), MONITORING)
 
 
 @pytest.fixture(scope="module")
