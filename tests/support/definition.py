@@ -12,8 +12,8 @@ CRD = Path(__file__).parents[2] / "crds/statusfleets.statusfleet.io.yaml"
 def define(kubectl: str, kubeconfig: str, file: Path = CRD) -> str:
     """Install the definitions of a file and wait until they are served.
 
-    Returns what kubectl said of them. Fields may belong to whoever installed another version before: they
-    are taken.
+    Returns what kubectl said of them. Fields may belong to whoever installed another version of one
+    before: they are taken.
     """
     forced = ("apply", "--server-side", "--force-conflicts", f"--filename={file}")
     done = _run(kubectl, kubeconfig, *forced)
