@@ -16,6 +16,7 @@ from statusfleet.publishers.objects import Owner
 from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store import FolderStore
+from statusnode.crypto.keys import PrivateKey
 from statusnode.discovery.dns import TreeReader
 from statusnode.discovery.resolver import DnsResolver, ResolutionError
 from statusnode.records.tree import Link
@@ -39,10 +40,20 @@ def update(address: str, zone: str = ZONE) -> SinkSpec:
 class Fleet:
     """A fleet that publishes where its spec says.
 
-    `leads_to` are the servers to which the DNS leads for the tree's domain.
+    `leads_to` are the servers to which the DNS leads for the tree's domain, `namesakes` other
+    fleets that are known to have its URL, `key` signs the tree.
     """
 
-    def __init__(self, folder: Path, leads_to: tuple[DnsServer, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        leads_to: tuple[DnsServer, ...] = (),
+        *,
+        namesakes: tuple[str, ...] = (),
+        key: PrivateKey = TREE_KEY,
+    ) -> None:
+        self._namesakes = namesakes
+        self._key = key
         self.time = 1_700_000_000.0
         self.objects = FakeObjects()
         self.give_key()
@@ -55,7 +66,13 @@ class Fleet:
         self._builder = SinkBuilder(
             self.objects, Owner("status", "test"), find_servers=self._find_servers
         )
-        self.keeper = TreeKeeper(self._store, (), lambda: self.time, reach=self._builder.again)
+        self.keeper = TreeKeeper(
+            self._store,
+            (),
+            lambda: self.time,
+            reach=self._builder.again,
+            namesakes=lambda _url: self._namesakes,
+        )
 
     async def _find_servers(self, _domain: str) -> tuple[Server, ...]:
         return self._leads_to
@@ -80,10 +97,10 @@ class Fleet:
         await self.use(*specs)
         desired = replace(DESIRED, domain=domain)
         records = [vector_node(number) for number in nodes]
-        state = await self.keeper.publish(desired, records, TREE_KEY)
+        state = await self.keeper.publish(desired, records, self._key)
         taken, _ = await self.keeper.let_go(keep=False)
         if taken:
-            state = await self.keeper.publish(desired, records, TREE_KEY)
+            state = await self.keeper.publish(desired, records, self._key)
         return state
 
     async def again(self) -> None:

@@ -46,6 +46,17 @@ def served(status: Mapping[str, Any]) -> int:
     return int(tree.get("seq") or 0) if tree.get("publishedAt") else 0
 
 
+def namesakes(
+    statuses: Mapping[tuple[str, str], Mapping[str, Any]], but: tuple[str, str], url: str
+) -> list[str]:
+    """Return the fleets of which a status tells a tree of this URL, but for one; by full name."""
+    return sorted(
+        "/".join(fleet)
+        for fleet, status in statuses.items()
+        if fleet != but and (status.get("tree") or {}).get("url") == url
+    )
+
+
 def reached(status: Mapping[str, Any]) -> dict[str, str]:
     """Return the enodes of the members that were reached, by name, when a status was written.
 

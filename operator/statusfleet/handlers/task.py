@@ -13,6 +13,7 @@ import logging
 import random
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from statusfleet.api.fleet import StatusFleet
@@ -27,7 +28,7 @@ from statusfleet.handlers.kept import essence, once, slim
 from statusfleet.handlers.mending import Restorer
 from statusfleet.handlers.notices import Noticeboard, left, notices, restarts, unused
 from statusfleet.handlers.numbers import Outcome
-from statusfleet.handlers.recollection import reached, served
+from statusfleet.handlers.recollection import namesakes, reached, served
 from statusfleet.handlers.slot import Slot
 from statusfleet.handlers.surroundings import Surroundings
 from statusfleet.kube.errors import (
@@ -117,6 +118,7 @@ class FleetTask:
             waiting=self._slot.waiting,
             reach=self._builder.again,
             served=served(self._status),
+            namesakes=partial(namesakes, around.numbers.statuses, self.fleet_id),
         )
         self._dialing = NodeDialing(
             around.client,

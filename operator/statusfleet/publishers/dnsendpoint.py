@@ -27,6 +27,7 @@ from statusfleet.publishers.authorities import (
     read_trees,
     roots_at,
     servers_of_domain,
+    texts_at,
     verify,
 )
 from statusfleet.publishers.objects import Objects, Owner, OwnObject, told
@@ -88,13 +89,30 @@ class DnsEndpointSink:
             return False
 
     async def root(self, domain: str) -> str | None:
-        """Return the root in its object; without the kind there is none (`Sink`)."""
-        return _texts(await self._root.read()).get(domain)
+        """Return the root in its object; where there is no object, the one in the DNS (`Sink`).
+
+        Without the kind there is none.
+        """
+        found = await self._root.read()
+        if found is not None:
+            return _texts(found).get(domain)
+        try:
+            await self._shards()
+            servers = await self._find_servers(domain)
+        except SinkError:
+            return None  # said when something is to be published
+        await _check_roots(servers, domain)
+        roots = [root for server in servers for root in await roots_at(server, domain)]
+        return roots[0] if roots else None
 
     async def entries(self, domain: str, labels: Collection[str]) -> Collection[str]:
-        """Return what the objects hold (`Sink`)."""
+        """Return what the objects hold; where there are none, what is in the DNS (`Sink`)."""
         shards = (await self._shards()).values()
-        return [text for found in shards for text in _texts(found).values()]
+        if shards:
+            return [text for found in shards for text in _texts(found).values()]
+        names = [f"{label}.{domain}" for label in labels]
+        server, *_ = await self._find_servers(domain)
+        return [text for texts in (await texts_at(server, names)).values() for text in texts]
 
     async def prepare(self, target: Target) -> None:
         """Write the objects with the entries, and see them in the DNS (`Sink`)."""
@@ -112,7 +130,7 @@ class DnsEndpointSink:
         """Write the object with the root, if it still holds `old` (`Sink`)."""
         domain = target.link.domain
         found = await self._root.read()
-        if _texts(found).get(domain) not in (old, target.root):
+        if found is not None and _texts(found).get(domain) not in (old, target.root):
             raise RootMovedError(f"another writer has changed {self._root.what}")
         ttl = target.settings.root_ttl_seconds
         await self._root.write(found, _content({domain: target.root}, ttl))

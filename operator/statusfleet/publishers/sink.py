@@ -9,7 +9,7 @@ is asked for, and what is ours is told to it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -40,6 +40,20 @@ class ForeignTreeError(SinkError):
         super().__init__(
             f"a tree of another key is published at {domain}, and is not overwritten: choose "
             "another domain, or take that tree away"
+        )
+
+
+class TwinTreeError(ForeignTreeError):
+    """A tree of other nodes, signed with the same key, stands at the name: somebody else's too."""
+
+    def __init__(self, domain: str, fleets: Sequence[str] = ()) -> None:
+        """Take the domain, and the fleets that are known to publish there, by name."""
+        named = f" ({', '.join(fleets)})" if fleets else ""
+        SinkError.__init__(
+            self,
+            f"another fleet{named} publishes at {domain} with the same key, and its tree is not "
+            "overwritten: give one of the two another domain or another signing key, or take that "
+            "tree away",
         )
 
 

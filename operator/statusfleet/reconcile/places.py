@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from statusfleet.publishers.sink import Sink, Target, check_ours
+from statusfleet.publishers.sink import Sink, Target, TwinTreeError, check_ours
 from statusfleet.reconcile.conditions import SinkState
 from statusfleet.reconcile.place import Place
+from statusfleet.reconcile.twins import Familiar, Namesakes, is_twin
 from statusnode.records.tree import Link
 
 _LOOK_AGAIN_SECONDS: Final = 600.0
@@ -24,7 +25,14 @@ Waiting = Callable[[], AbstractAsyncContextManager[object]]
 class Places:
     """The sinks that a spec names, and what is known of each since this process began."""
 
-    def __init__(self, sinks: Iterable[Sink], now: Callable[[], float], waiting: Waiting) -> None:
+    def __init__(
+        self,
+        sinks: Iterable[Sink],
+        now: Callable[[], float],
+        waiting: Waiting,
+        namesakes: Namesakes,
+    ) -> None:
+        self._namesakes = namesakes
         self._places = [Place(sink) for sink in sinks]
         self._now = now
         self._waiting = waiting
@@ -79,18 +87,24 @@ class Places:
         )
 
     def highest_beside(self, root: str | None) -> int:
-        """Return the highest number of the other roots that sinks hold, 0 without any."""
-        others = (place.seq for place in self._places if place.met and place.root != root)
+        """Return the highest number of the other roots that sinks hold, 0 without any.
+
+        A twin's counts: readers who know it follow only a higher one, when that tree is gone.
+        """
+        others = (place.seq for place in self._places if place.root != root)
         return max(others, default=0)
 
-    async def meet(self, link: Link) -> None:
-        """Look at the roots of sinks that were not met yet, or that somebody has touched since."""
+    async def meet(self, link: Link, known: str | None, familiar: Familiar) -> None:
+        """Look at the roots of sinks that were not met yet, or that somebody has touched since.
+
+        Another root than the `known` one may be somebody else's: `familiar` tells by its nodes.
+        """
         for place in self._places:
             if place.sink.touched():
                 place.met, place.look_again = False, 0.0
         await self._on(
             [place for place in self._places if not place.met],
-            lambda place: self._look(place, link),
+            lambda place: self._look(place, link, known, familiar),
         )
 
     async def bring(self, target: Target) -> None:
@@ -130,11 +144,14 @@ class Places:
             if place.foreign or never_took:  # nothing of ours is there to be taken away
                 place.progress, place.problem = "Pending", ""
 
-    async def _look(self, place: Place, link: Link) -> None:
+    async def _look(self, place: Place, link: Link, known: str | None, familiar: Familiar) -> None:
         text = await place.sink.root(link.domain)
         if text is not None:
             check_ours(text, link)
-        place.root, place.met = text, True
+        place.root = text
+        if text not in (None, known) and await is_twin(place.sink, link, text, familiar):
+            raise TwinTreeError(link.domain, self._namesakes(str(link)))
+        place.met = True
 
     async def _on(
         self, places: Sequence[Place], act: Callable[[Place], Awaitable[None]]

@@ -11,7 +11,7 @@ A sink that fails holds up nobody but itself: it keeps the whole old tree until 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Final
@@ -22,6 +22,7 @@ from statusfleet.publishers.sink import Sink, Target
 from statusfleet.reconcile.conditions import SinkState, TreeState
 from statusfleet.reconcile.place import withdrawal, zone_settings
 from statusfleet.reconcile.places import Places, Waiting
+from statusfleet.reconcile.twins import Namesakes
 from statusfleet.reconcile.withdrawing import Reach, Withdrawals, remembered
 from statusfleet.store import Store
 from statusfleet.store.state import Shown
@@ -47,15 +48,16 @@ class TreeKeeper:
         waiting: Waiting = nullcontext,
         reach: Reach | None = None,
         served: int = 0,
+        namesakes: Namesakes = lambda _url: (),
     ) -> None:
         """Take the memory and the sinks; `waiting` surrounds every wait for sinks.
 
         With `reach`, sinks that are no longer used are reached again, to withdraw the tree there.
         `served` is the number of the tree that every sink had when a process before this one said
-        so.
+        so. `namesakes` names other fleets that are known to have a tree of a URL.
         """
         self._store = store
-        self._places = Places(sinks, now, waiting)
+        self._places = Places(sinks, now, waiting, namesakes)
         self._now = now
         self._publication: Publication | None = None
         self._serving: Publication | None = None
@@ -159,13 +161,13 @@ class TreeKeeper:
             old = self._publication.tree.domain
             return replace(state, problem=f"the tree at {old} is withdrawn first: {named}")
         if records or (records is not None and self._publication is not None):
-            await self._places.meet(link)
+            await self._meet(link, records)
             try:
                 await self._decide(desired, records, link, key)
             except TreeError as error:
                 return replace(state, problem=str(error), refused=True)
         elif self._publication is not None:
-            await self._places.meet(link)
+            await self._meet(link)
         if self._publication is None or self._publication.tree.link != link:
             return replace(state, sinks=self.states)
         return await self._serve(desired, self._publication, state)
@@ -207,7 +209,7 @@ class TreeKeeper:
         publication = self._publication
         if publication is None:
             return ()
-        await self._places.meet(publication.tree.link)
+        await self._meet(publication.tree.link)
         target = withdrawal(publication)
         await self._places.withdraw(target, self._shown.keys())
         if self._withdrawals is None:
@@ -243,6 +245,21 @@ class TreeKeeper:
             memory = await self._store.read()
             await self._store.write(replace(memory, tree=replace(memory.tree, shown=shown)))
             self._shown = shown
+
+    async def _meet(self, link: Link, records: Sequence[Record] = ()) -> None:
+        """Look at sinks; `records` are those that are to be published."""
+        publication = self._publication
+
+        async def familiar(nodes: Collection[bytes]) -> bool:
+            memory = await self._store.read()
+            remembered = [memory.record(member) for member in memory.records]
+            ours = {record.node_id for record in (*records, *remembered) if record is not None}
+            if publication is not None:
+                ours |= {record.node_id for record in publication.tree.tree.nodes}
+            return not ours.isdisjoint(nodes)
+
+        known = str(publication.tree.root) if publication is not None else None
+        await self._places.meet(link, known, familiar)
 
     async def _decide(
         self, desired: DesiredTree, records: Sequence[Record], link: Link, key: PrivateKey

@@ -115,6 +115,8 @@ async def publish_five_trees(
         await publish(place, wish)
         (seen,) = await place.read_back(publication.tree.url)
         assert (seen.seq, seen.complaints, follower.problem) == (seq - 1, (), "")
+        entries = publication.tree.tree.entries
+        assert await place.entries(DOMAIN, entries.keys()) == set(entries.values())
         publication = publication.replaced_by(
             tree_of(range(seq, 14 + seq), seq), now=NOW, root_ttl_seconds=60
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from statusfleet.handlers.recollection import reached, served
+from statusfleet.handlers.recollection import namesakes, reached, served
 
 
 def status(truth: str) -> dict[str, Any]:
@@ -15,6 +15,16 @@ def status(truth: str) -> dict[str, Any]:
         {"name": "relayer-1", "ready": False, "enode": "enode://b@203.0.113.8:443"},
     ]
     return {"conditions": [{"type": "Reachable", "status": truth}], "members": rows}
+
+
+def test_fleets_whose_tree_has_one_url_are_named_but_for_the_one_that_asks() -> None:
+    statuses: dict[tuple[str, str], dict[str, Any]] = {
+        ("a", "eth"): {"tree": {"url": "enrtree://K@x"}},
+        ("b", "eth"): {"tree": {"url": "enrtree://K@x"}},
+        ("c", "eth"): {"tree": {"url": "enrtree://L@x"}},
+        ("d", "eth"): {},
+    }
+    assert namesakes(statuses, ("a", "eth"), "enrtree://K@x") == ["b/eth"]
 
 
 def test_of_members_that_were_all_reached_the_ready_ones_need_no_new_dial() -> None:

@@ -102,6 +102,8 @@ async def test_the_root_is_written_only_when_the_dns_has_every_entry(
     dns.publish(external_dns(objects))
     (seen,) = await place.read_back(wish.publication.tree.url)
     assert (seen.seq, len(seen.nodes), seen.complaints) == (7, 14, ())
+    entries = wish.publication.tree.tree.entries
+    assert set(await place.entries(DOMAIN, entries.keys())) == set(entries.values())
     writes = objects.writes
     await publish(place, wish)
     assert objects.writes == writes

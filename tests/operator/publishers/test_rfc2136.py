@@ -84,6 +84,9 @@ async def test_a_tree_of_500_nodes_is_published_and_read_back_whole(server: DnsS
     assert (seen.seq, seen.complaints) == (7, ())
     assert set(seen.nodes) == set(signed.tree.nodes)
     assert await texts(server, DOMAIN) == {str(signed.root), SPF}
+    entries = signed.tree.entries
+    found = await place.entries(DOMAIN, [*entries, "A" * 26])
+    assert sorted(found) == sorted(entries.values())
 
 
 async def test_a_root_moves_and_what_is_over_goes_and_what_others_wrote_stays(

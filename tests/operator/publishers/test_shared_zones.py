@@ -11,6 +11,7 @@ import pytest
 from statusfleet.publishers import rfc2136
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.sink import SinkError
+from statusnode.crypto.keys import PrivateKey
 from support.dns_servers import ZONE, DnsServer, bind
 from support.ports import HOST
 from support.published_fleet import DNS_ENDPOINT, Fleet, emptied, texts, update, walked
@@ -69,6 +70,50 @@ async def test_a_server_that_the_zone_names_itself_has_what_its_primary_has(
         await fleet.publish(update(two.address))
     assert fleet.keeper.leftovers == {}
     assert await walked(one) == await walked(two) == 20
+
+
+# ── two fleets ──
+
+
+@pytest.mark.parametrize("second", ["rfc2136", "dnsEndpoint"])
+async def test_of_two_fleets_with_one_key_the_second_is_told_and_takes_nothing_from_the_first(
+    servers: tuple[DnsServer, DnsServer], tmp_path: Path, second: str
+) -> None:
+    one, _ = servers
+    place = update(one.address) if second == "rfc2136" else DNS_ENDPOINT
+    first = Fleet(tmp_path / "first")
+    other = Fleet(tmp_path / "other", leads_to=(one,), namesakes=("status/first",))
+    assert (await first.publish(update(one.address), nodes=range(20))).propagated
+    assert (await first.publish(update(one.address), nodes=range(25))).propagated
+    before = {name: await texts(one, name) for name in (DOMAIN, *first.names)}
+    for _ in range(2):
+        state = await other.publish(place, nodes=range(40, 60))
+        assert state.sinks[0].progress == "Failed"
+        assert f"another fleet (status/first) publishes at {DOMAIN}" in state.problem
+        other.time += 3600
+    assert {name: await texts(one, name) for name in before} == before
+    assert (await first.publish(update(one.address), nodes=range(22))).propagated
+    # Its end leaves the first alone; and the end of the first makes way for it, at a number above.
+    assert {sink.progress for sink in await other.keeper.unpublish()} == {"Pending"}
+    assert await walked(one) == 22
+    assert {sink.progress for sink in await first.keeper.unpublish()} == {"Pending"}
+    state = await other.publish(update(one.address), nodes=range(40, 60))
+    assert state.propagated
+    assert state.seq > 2
+    assert await walked(one) == 20
+
+
+async def test_a_tree_of_another_key_is_no_place_for_external_dns_either(
+    servers: tuple[DnsServer, DnsServer], tmp_path: Path
+) -> None:
+    one, _ = servers
+    first = Fleet(tmp_path / "first", key=PrivateKey(b"\x07" * 32))
+    assert (await first.publish(update(one.address))).published
+    other = Fleet(tmp_path / "other", leads_to=(one,))
+    state = await other.publish(DNS_ENDPOINT)
+    assert state.sinks[0].progress == "Failed"
+    assert "a tree of another key is published" in state.problem
+    assert objects(other) == []
 
 
 # ── ExternalDNS ──
