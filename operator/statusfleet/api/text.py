@@ -69,6 +69,9 @@ class TextFormat:
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _BYTE: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"({_BYTE}\.){{3}}{_BYTE}"
+_PORT: Final = (
+    r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5]))))"
+)
 _GROUP: Final = "[0-9a-f]{1,4}"
 _IPV6: Final = "^({})$".format(
     "|".join(
@@ -170,7 +173,7 @@ _FORMATS: Final = (
     TextFormat(
         "host-port",
         261,
-        r"^(\[[0-9a-fA-F:.]+\]|[-.a-zA-Z0-9]+):[0-9]{1,5}$",
+        rf"^(\[[0-9a-fA-F:.]+\]|[-.a-zA-Z0-9]+):{_PORT}$",
         "must be a server with its port, such as ns1.example.org:53",
     ),
     TextFormat(

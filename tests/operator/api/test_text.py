@@ -46,7 +46,11 @@ NEVER_PUBLIC = [
         ),
         ("image-repository", ["", "x", "ghcr.io/a/b", "localhost:5000/b"], ["a:tag", "a/", "A"]),
         ("image-digest", ["", "sha256:" + "0" * 64], ["sha256:0"]),
-        ("host-port", ["ns1.example.org:53", "[::1]:53", "10.0.0.1:53"], ["ns1", ":53", "a:"]),
+        (
+            "host-port",
+            ["ns1.example.org:53", "[::1]:53", "10.0.0.1:53", "a:1", "a:9999", "a:65535"],
+            ["ns1", ":53", "a:", "a:0", "a:053", "a:65536", "a:99999"],
+        ),
         ("mail", ["a.b@example.org"], ["a", "@b", "a b@c"]),
         ("text", ["", "any thing"], ["two\nlines"]),
     ],
