@@ -1,4 +1,4 @@
-"""A fleet whose tree goes where a test says, into real DNS servers; its cluster is pretended."""
+"""A fleet whose tree goes where a test says, into real DNS servers; its memory is a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.build import SinkBuilder
-from statusfleet.publishers.objects import Owner
+from statusfleet.publishers.objects import Objects, Owner
 from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store import FolderStore
@@ -41,7 +41,8 @@ class Fleet:
     """A fleet that publishes where its spec says.
 
     `leads_to` are the servers to which the DNS leads for the tree's domain, `namesakes` other
-    fleets that are known to have its URL, `key` signs the tree.
+    fleets that are known to have its URL, `key` signs the tree. Without a `cluster` and a
+    namespace of it, the one with the TSIG key is pretended.
     """
 
     def __init__(
@@ -51,20 +52,23 @@ class Fleet:
         *,
         namesakes: tuple[str, ...] = (),
         key: PrivateKey = TREE_KEY,
+        cluster: tuple[Objects, str] | None = None,
     ) -> None:
         self._namesakes = namesakes
         self._key = key
         self.time = 1_700_000_000.0
         self.objects = FakeObjects()
         self.give_key()
+        self._cluster = cluster or (self.objects, "status")
         self._leads_to = tuple(Server(HOST, server.port) for server in leads_to)
         self._store = FolderStore.open(folder, "test")
         self.restart()
 
     def restart(self) -> None:
         """Let another process go on."""
+        objects, namespace = self._cluster
         self._builder = SinkBuilder(
-            self.objects, Owner("status", "test"), find_servers=self._find_servers
+            objects, Owner(namespace, "test"), find_servers=self._find_servers
         )
         self.keeper = TreeKeeper(
             self._store,

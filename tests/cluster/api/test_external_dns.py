@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.kube import KubeClient
+from statusfleet.kube.kinds import DNS_ENDPOINT as DNS_ENDPOINT_KIND
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.dnsendpoint import DnsEndpointSink
 from statusfleet.publishers.objects import Owner
@@ -30,6 +32,7 @@ from support.dns_servers import (
 from support.killed_publisher import DESIRED
 from support.kube_api import ApiServer
 from support.ports import HOST, free_port
+from support.published_fleet import DNS_ENDPOINT, Fleet, update
 from support.records import DOMAIN, TREE_KEY, vector_node, vector_tree
 from support.tree_walker import walking
 
@@ -180,6 +183,45 @@ async def test_a_tree_with_texts_of_more_than_255_bytes_reaches_the_dns(
     async with walking(URL, fleet.place) as walks:
         pass
     assert walks.seqs == [state.seq]
+
+
+async def test_a_tree_moves_to_external_dns_and_back_and_no_reader_notices(
+    external_dns: str,
+    api_server: ApiServer,
+    client: KubeClient,
+    namespace: str,
+    endpoints_kind: None,
+    tmp_path: Path,
+) -> None:
+    api, log = free_port(), tmp_path / "external-dns.log"
+    provider = ["--provider=pdns", f"--pdns-server=http://{HOST}:{api}", f"--pdns-api-key={SECRET}"]
+    config = api_server.kubeconfig()
+    with powerdns(tmp_path, api=api, empty=True) as server:
+        fleet = Fleet(tmp_path / "memory", leads_to=(server,), cluster=(client, namespace))
+        own = update(server.address)
+        assert (await fleet.publish(own, nodes=range(14))).propagated
+        async with walking(URL, (HOST, server.port)) as walks:
+            assert (await fleet.publish(DNS_ENDPOINT, nodes=range(14))).propagated
+            assert fleet.keeper.leftovers == {}
+            async with external_dns_into(provider, external_dns, config, namespace, log):
+                await moved(fleet, DNS_ENDPOINT, range(1, 16))  # it is ExternalDNS that writes
+                state = await fleet.publish(own, nodes=range(2, 17))
+                assert "ExternalDNS keeps the tree in the same zone" in state.problem
+            for item in await client.list(DNS_ENDPOINT_KIND, namespace):
+                await client.delete(DNS_ENDPOINT_KIND, namespace, item["metadata"]["name"])
+            await moved(fleet, own, range(2, 17))
+            assert fleet.keeper.leftovers == {}
+    assert walks.seqs == sorted(walks.seqs)
+    assert (walks.seqs[0], walks.seqs[-1]) == (1, 3)
+
+
+async def moved(fleet: Fleet, place: SinkSpec, nodes: range) -> None:
+    """Publish until that is seen."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            if (await fleet.publish(place, nodes=nodes)).propagated:
+                return
+            await asyncio.sleep(0.2)
 
 
 @pytest.mark.slow
