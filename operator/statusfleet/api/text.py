@@ -67,6 +67,7 @@ class TextFormat:
 
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_HOST: Final = r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?"
 _BYTE: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = rf"({_BYTE}\.){{3}}{_BYTE}"
 _PORT: Final = (
@@ -197,7 +198,14 @@ _FORMATS: Final = (
         "must be an image's digest: sha256: and 64 hex digits",
         min_length=0,
     ),
-    TextFormat("mail", 254, r"^[^@\s\x00-\x1f]+@[-.a-zA-Z0-9]+$", "must be a mail address"),
+    TextFormat(
+        "mail",
+        # A zone writes it as a name: the user as the first label, and nothing that zones give a
+        # meaning of its own.
+        250,
+        rf"^[-+._a-zA-Z0-9]{{1,63}}@({_HOST}\.)*{_HOST}$",
+        "must be a mail address, such as hostmaster@example.org",
+    ),
     TextFormat("text", 1024, r"^[^\x00-\x1f]*$", "must be one line of text", min_length=0),
     TextFormat("duration", duration.MAX_TEXT, duration.PATTERN, duration.SENTENCE),
 )

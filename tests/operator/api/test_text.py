@@ -51,7 +51,11 @@ NEVER_PUBLIC = [
             ["ns1.example.org:53", "[::1]:53", "10.0.0.1:53", "a:1", "a:9999", "a:65535"],
             ["ns1", ":53", "a:", "a:0", "a:053", "a:65536", "a:99999"],
         ),
-        ("mail", ["a.b@example.org"], ["a", "@b", "a b@c"]),
+        (
+            "mail",
+            ["a.b@example.org", "a+b@Example.org", "a@localhost"],
+            ["a", "@b", "a b@c", "a;b@c", 'a"@c', "ü@c", "a@-", "a@b..c", "x" * 64 + "@c", "a@b."],
+        ),
         ("text", ["", "any thing"], ["two\nlines"]),
     ],
 )
