@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 from statusfleet.kube.errors import ConflictError, NotFoundError, TransientError
 from statusfleet.kube.kinds import POD, Body, JsonDict, Kind
@@ -27,6 +27,18 @@ SILENCE_SECONDS: Final = 100.0
 than the server takes for a word (a minute), and not so much that another comes too late."""
 
 
+class Which(TypedDict, total=False):
+    """Which objects of a kind are meant, and what of them; without any of it all, whole.
+
+    `labels` is a selector, or values that must be equal; `fields` a selector. `metadata_only`
+    leaves the content with the server: no Secret comes here that nobody wants to read.
+    """
+
+    labels: Mapping[str, str] | str
+    fields: str
+    metadata_only: bool
+
+
 class KubeReader:
     """What `KubeClient` can do without changing anything; its errors are those of the client."""
 
@@ -45,68 +57,32 @@ class KubeReader:
         except NotFoundError:
             return None
 
-    async def list(
-        self,
-        kind: Kind,
-        namespace: str = "",
-        *,
-        labels: Mapping[str, str] | str = "",
-        fields: str = "",
-        metadata_only: bool = False,
-    ) -> list[JsonDict]:
-        """Return all objects of a namespace, or ("") of all, that bear the labels.
-
-        `labels` is a selector, or values that must be equal. `metadata_only` leaves the content
-        with the server: no Secret comes here that nobody wants to read.
+    async def list(self, kind: Kind, namespace: str = "", **which: Unpack[Which]) -> list[JsonDict]:
+        """Return all objects of a namespace, or ("") of all, that are meant.
 
         Raises:
             NotFoundError: the cluster has no such kind.
         """
-        return [
-            item
-            async for item in self.iterate(
-                kind, namespace, labels=labels, fields=fields, metadata_only=metadata_only
-            )
-        ]
+        return [item async for item in self.iterate(kind, namespace, **which)]
 
     async def iterate(
-        self,
-        kind: Kind,
-        namespace: str = "",
-        *,
-        labels: Mapping[str, str] | str = "",
-        fields: str = "",
-        metadata_only: bool = False,
-        page: int = _PAGE,
+        self, kind: Kind, namespace: str = "", *, page: int = _PAGE, **which: Unpack[Which]
     ) -> AsyncIterator[JsonDict]:
         """Give the objects of `list` page by page; raises as `list`.
 
         All pages are of one moment. Where that moment is forgotten before the last page (minutes),
         raises TransientError.
         """
-        async for answer in self.pages(
-            kind, namespace, labels=labels, fields=fields, metadata_only=metadata_only, page=page
-        ):
+        async for answer in self.pages(kind, namespace, page=page, **which):
             for item in answer.get("items") or ():
                 yield item | named(kind)
 
     async def pages(
-        self,
-        kind: Kind,
-        namespace: str = "",
-        *,
-        labels: Mapping[str, str] | str = "",
-        fields: str = "",
-        metadata_only: bool = False,
-        page: int = _PAGE,
+        self, kind: Kind, namespace: str = "", *, page: int = _PAGE, **which: Unpack[Which]
     ) -> AsyncGenerator[JsonDict]:
         """Give the answers to `iterate`, each with the moment that all of them are of."""
-        query = {
-            "labelSelector": selector(labels),
-            "fieldSelector": fields,
-            "limit": str(page),
-        }
-        accept = METADATA_LIST if metadata_only else JSON
+        query = {**_selectors(which), "limit": str(page)}
+        accept = METADATA_LIST if which.get("metadata_only") else JSON
         what = words("list", kind, namespace)
         while True:
             try:
@@ -184,10 +160,8 @@ class KubeReader:
         namespace: str = "",
         *,
         since: str,
-        labels: Mapping[str, str] | str = "",
-        fields: str = "",
-        metadata_only: bool = False,
         silence_seconds: float | None = None,
+        **which: Unpack[Which],
     ) -> AsyncGenerator[JsonDict]:
         """Give what happens to objects after the moment `since`, as the server tells it.
 
@@ -199,11 +173,13 @@ class KubeReader:
             "watch": "true",
             "resourceVersion": since,
             "timeoutSeconds": str(_WATCH_SECONDS),
-            "labelSelector": selector(labels),
-            "fieldSelector": fields,
+            **_selectors(which),
             "allowWatchBookmarks": "" if silence_seconds is None else "true",
         }
-        what, accept = words("watch", kind, namespace), METADATA if metadata_only else JSON
+        what, accept = (
+            words("watch", kind, namespace),
+            METADATA if which.get("metadata_only") else JSON,
+        )
         request = Request(what, "GET", kind.path(namespace), query, accept=accept)
         # Beyond what the server was told to take, the connection must be dead.
         total = _WATCH_SECONDS + _WATCH_GRACE_SECONDS
@@ -233,3 +209,10 @@ class KubeReader:
     ) -> JsonDict:
         request = Request(what, method, path, query or {}, body, content_type, accept)
         return await self._transport.exchange(request)
+
+
+def _selectors(which: Which) -> dict[str, str]:
+    return {
+        "labelSelector": selector(which.get("labels", "")),
+        "fieldSelector": which.get("fields", ""),
+    }
