@@ -54,6 +54,8 @@ class Loss:
             )
         if self.records:
             named = ", ".join(self.records[:_MOST_NAMED])
+            more = len(self.records) - _MOST_NAMED
+            named += f" and {more} more" if more > 0 else ""
             gone.append(f"last records, whose numbers go on from the time: {named}")
         said = "parts of the fleet's memory were deleted while no operator ran, and are made anew"
         if not gone:
@@ -119,7 +121,7 @@ class Restorer:
     async def _mend(self, remains: Remains, status: Mapping[str, Any], failures: int) -> Loss:
         told = remains.with_texts(told_by(status).records.values())
         remains, problems = await _searched(told, self._reach)
-        if problems and remains.lost and failures < _ATTEMPTS:
+        if problems and remains.lost_shown and failures < _ATTEMPTS:
             named = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
             raise StoreError(f"a part of the fleet's memory is gone, and is asked for at {named}")
         # Of a record that is in no tree only the number counts, not whose key signs it.
@@ -140,16 +142,16 @@ async def _searched(remains: Remains, reach: Reach) -> tuple[Remains, dict[str, 
     """Look for lost texts at the sinks; return what there is now, and who could not be asked."""
     problems = {}
     for name, spec in remains.shown.items() if remains.domain else ():
-        if not remains.lost:
+        if not remains.lost_shown:
             break
         try:
             sink = await reach(spec, shared=False)
             if sink is None:
                 continue
             try:
-                while lost := remains.lost:
+                while lost := remains.lost_shown:
                     remains = remains.with_texts(await sink.entries(remains.domain, lost))
-                    if remains.lost == lost:
+                    if remains.lost_shown == lost:
                         break  # it has nothing more
             finally:
                 await sink.close()

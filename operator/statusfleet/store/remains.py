@@ -63,10 +63,13 @@ class Remains:
         return frozenset(lost)
 
     @property
-    def lost(self) -> frozenset[str]:
-        """The labels of all texts that are known to be lost."""
-        records = {self.head.records[member] for member in self.lost_records}
-        return self.lost_of_tree | self.lost_retired | records
+    def lost_shown(self) -> frozenset[str]:
+        """The labels of lost texts that sinks show: the tree's and, when it is whole, the others.
+
+        A server that has lost touch refuses to answer for names that it does not know, and no sink
+        knows a record that is in no tree: so such labels are not among them.
+        """
+        return self.lost_of_tree or self.lost_retired
 
     def with_texts(self, offered: Iterable[str]) -> Remains:
         """Take texts from wherever they come."""
