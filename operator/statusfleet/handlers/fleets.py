@@ -45,9 +45,12 @@ class Fleets:
             # Another of the same name follows one whose end was not seen: they share a memory.
             await self._end(fleet)
             self._tasks[fleet] = FleetTask(self._around, body)
-            # In the context of whoever tells us the task would hold on to the whole event.
-            self._running[fleet] = self._group.create_task(
-                self._look_after(fleet), name="fleet {}/{}".format(*fleet), context=Context()
+            # In the context of whoever tells us, the task and what is called at its end would hold
+            # on to the whole event.
+            self._running[fleet] = Context().run(
+                self._group.create_task,
+                self._look_after(fleet),
+                name="fleet {}/{}".format(*fleet),
             )
 
     async def fleet_gone(self, body: JsonDict) -> None:
