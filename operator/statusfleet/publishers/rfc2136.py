@@ -2,9 +2,10 @@
 
 The root moves in one update whose prerequisite is the whole TXT set at its name (RFC 2136, 2.4.2),
 so that of two writers one loses, and TXT records of others at that name stay as they are. Entries
-go over TCP in messages below 64 KiB. What stands in the zone is read by a signed transfer (RFC
-5936), or name by name where the server refuses one. Only records that were written for this tree
-are ever deleted. Names are compared without case, since some servers fold them.
+go over TCP in messages below 64 KiB. What stands in the zone is asked for name by name, or, of a
+large tree, read by a signed transfer (RFC 5936) where the server gives one in time. Only records
+that were written for this tree are ever deleted. Names are compared without case, since some
+servers fold them.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ from statusnode.records.entries import ROOT_PREFIX
 from statusnode.records.tree import TreeError, is_entry
 
 _SECONDS: Final = 10.0
+_FEW_NAMES: Final = 256
 _MESSAGE_SECONDS: Final = 5.0
 _TRANSFER_SECONDS: Final = 10.0
 """Enough for some 100,000 records, on a processor of its own."""
@@ -268,7 +270,8 @@ class Rfc2136Sink:
     async def _served(self, target: Target) -> dict[str, _Standing]:
         """Return what stands at the names of ours, by lower-case name."""
         names = {name.lower() for name in target.owned | target.zone.texts.keys()}
-        found = await self._transfer()
+        # A zone may hold far more than the tree: of a thousand fleets, all the others' trees.
+        found = await self._transfer() if len(names) > _FEW_NAMES else None
         if found is None:
             return await self._ask_each(names)
         return {name: standing for name, standing in found.items() if name in names}
