@@ -8,9 +8,10 @@ is under way (who is on the way out, whom a rollout has started anew).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.plan import Member, Observation, ObservedMember, Plan, make_plan
@@ -28,6 +29,9 @@ from statusfleet.tree.membership import Candidate, Membership, choose_members
 from statusfleet.worlds.protocol import World
 from statusnode.crypto.keys import KeyFormatError, PrivateKey
 from statusnode.records.enr import Record
+
+_MANY: Final = 64
+"""Members; a plan of so many takes about ten milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class Reconciler:
             WorldError: the world cannot give members what they need.
         """
         observation = await self._world.observe(fleet)
-        plan = make_plan(fleet, observation)
+        plan = await _planned(fleet, observation)
         self._records.update(_known_records(plan, observation))
         await self._trees.recall()
         await self._take_up()
@@ -344,6 +348,13 @@ class Reconciler:
             return PrivateKey.from_hex(value.get_secret_value())
         except KeyFormatError as error:
             raise TreeKeyError(f"key {key} of Secret {name} cannot sign a tree: {error}") from None
+
+
+async def _planned(fleet: StatusFleet, observation: Observation) -> Plan:
+    """Make the plan; of many members that takes so long that it holds up everybody else."""
+    if len(observation.members) < _MANY:
+        return make_plan(fleet, observation)
+    return await asyncio.to_thread(make_plan, fleet, observation)
 
 
 def _unplanned(plan: Plan, observation: Observation) -> dict[str, ObservedMember]:

@@ -361,3 +361,10 @@ async def test_a_number_that_was_kept_before_a_crash_is_never_used_again(
     report = await stage.passes(fleet, 2)
     assert report.tree is not None
     assert report.tree.seq > 1 + spent
+
+
+async def test_a_fleet_of_many_members_is_planned_like_any_other(stage: Stage) -> None:
+    report = await stage.grown(with_relayers(100))
+    assert len(report.plan.members) == 101
+    assert report.tree is not None
+    assert len(report.tree.listed) == 101

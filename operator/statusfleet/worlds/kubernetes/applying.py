@@ -20,9 +20,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from typing import Final, TypeVar
 
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import (
@@ -44,10 +45,13 @@ from statusfleet.worlds.kubernetes.records import (
 )
 
 CATCH_UP_SECONDS: Final = 10.0
+MOST_AT_ONCE: Final = 64
+"""Members of one fleet that are worked on before others get their turn."""
 RETRY_SECONDS: Final = 60.0
 
 Applied = Child | ServiceRecord | StatefulSetRecord
 Key = tuple[str, str]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +235,20 @@ def describe(error: AnswerError | _TakenError) -> str:
     return str(error)
 
 
+async def in_turns(items: Iterable[Item]) -> AsyncIterator[Item]:
+    """Give items to work on; now and then it is the turn of others."""
+    for place, item in enumerate(items, start=1):
+        yield item
+        if place % MOST_AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
 async def together(calls: Iterable[Awaitable[None]]) -> None:
-    """Do all of it side by side; only then raise what went wrong first."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    for result in results:
-        if result is not None:
-            raise result
+    """Do all of it, so many at a time side by side; only then raise what went wrong first."""
+    left, failed = iter(calls), None
+    while batch := list(islice(left, MOST_AT_ONCE)):
+        results = await asyncio.gather(*batch, return_exceptions=True)
+        if failed is None:
+            failed = next((result for result in results if result is not None), None)
+    if failed is not None:
+        raise failed

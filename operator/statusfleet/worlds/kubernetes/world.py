@@ -35,7 +35,7 @@ from statusfleet.store.state import State
 from statusfleet.worlds.canary import canary_settings
 from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.kubernetes.addresses import Seen, advertised, dialed
-from statusfleet.worlds.kubernetes.applying import Applied, Applier, together
+from statusfleet.worlds.kubernetes.applying import Applied, Applier, in_turns, together
 from statusfleet.worlds.kubernetes.canary import CanaryReader, canary_names, canary_objects
 from statusfleet.worlds.kubernetes.claim import claim, drops_claim
 from statusfleet.worlds.kubernetes.configmap import config_map
@@ -162,9 +162,9 @@ class KubernetesWorld:
         names = (name for record in services.values() for name in record.balancer_names)
         self._names.follow(self._group, names)
         members: dict[str, ObservedMember] = {}
-        for member in wanted:
-            service_record = services.get(member.name)
-            members[member.name] = await self._member(fleet, member, secrets, service_record, state)
+        async for one in in_turns(wanted):
+            seen = services.get(one.name)
+            members[one.name] = await self._member(fleet, one, secrets, seen, state)
         for member in leftovers(self._view, wanted):
             members[member.name] = ObservedMember(member, running=member in self._pods)
         self._down = {name: since for name, since in self._down.items() if name in members}
@@ -251,7 +251,7 @@ class KubernetesWorld:
     async def apply(self, plan: Plan) -> None:
         """Bring about all objects of the plan's members (`World`).
 
-        What one object's content keeps from being applied is told by the next observation.
+        What one object's content keeps from being applied is told by `problems`.
 
         Raises:
             KubeError: the cluster does not answer.
@@ -395,6 +395,5 @@ class KubernetesWorld:
 
     async def _delete(self, kind: Kind, name: str) -> None:
         """Have an object of the fleet be gone, and leave alone another's of that name."""
-        seen = self._seen(kind.kind, name)
-        if self._applier.latest((kind.kind, name), seen) is not None:
+        if self._applier.latest((kind.kind, name), self._seen(kind.kind, name)) is not None:
             await self._applier.delete(kind, self._owner.namespace, name)

@@ -5,6 +5,7 @@ A pretended API server that counts writes; its clock and its watch are moved by 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any, cast
@@ -20,7 +21,7 @@ from statusfleet.kube import (
 )
 from statusfleet.kube.errors import AnswerError
 from statusfleet.kube.kinds import CONFIG_MAP, Kind
-from statusfleet.worlds.kubernetes.applying import Applier
+from statusfleet.worlds.kubernetes.applying import MOST_AT_ONCE, Applier, in_turns, together
 from statusfleet.worlds.kubernetes.records import Child
 
 NOTED = {"f:metadata": {"f:annotations": {"f:statusfleet.io/intent": {}}, "f:labels": {}}}
@@ -258,3 +259,38 @@ async def test_what_was_removed_is_forgotten(scene: Scene) -> None:
     await scene.apply(None)
     await scene.applier.delete(CONFIG_MAP, "n", "c")
     assert scene.applier.problems == {}
+
+
+async def test_of_many_calls_all_are_made_some_at_a_time_and_the_first_failure_is_told() -> None:
+    made, under_way, most = [], 0, 0
+
+    async def call(number: int) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        made.append(number)
+        if number % 100 == 7:
+            raise ValueError(number)
+
+    with pytest.raises(ValueError, match=r"^7$"):
+        await together(call(number) for number in range(5 * MOST_AT_ONCE))
+    assert made == list(range(5 * MOST_AT_ONCE))
+    assert most == MOST_AT_ONCE
+
+
+async def test_who_works_on_many_things_lets_others_have_their_turn() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    assert [item async for item in in_turns(range(200))] == list(range(200))
+    assert turns >= 200 // MOST_AT_ONCE
+    beside.cancel()
+    await asyncio.wait([beside])
