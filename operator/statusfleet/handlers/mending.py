@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from statusfleet.handlers.notices import Notice, Noticeboard
+from statusfleet.handlers.notices import Noticeboard, mended
 from statusfleet.handlers.recollection import recollect, told_by
 from statusfleet.publishers.sink import SinkError
 from statusfleet.reconcile.withdrawing import Reach
@@ -112,9 +112,7 @@ class Restorer:
             await self._store.read()
         except LostTextsError as error:
             loss = await self._mend(error.remains, status, failures)
-            await self._board.post(
-                [Notice("MemoryMended", loss.message, warning=not loss.is_none)], self._now()
-            )
+            await self._board.post([mended(loss.message, complete=loss.is_none)], self._now())
         except CorruptStateError:
             return  # told by whoever needs what it says
 

@@ -77,6 +77,11 @@ def left(sinks: Iterable[str]) -> Iterator[Notice]:
         yield Notice("TreeLeft", text, True)
 
 
+def mended(message: str, *, complete: bool) -> Notice:
+    """Return what to say of a memory that was made whole, as it was before or not."""
+    return Notice("MemoryMended", message, not complete)
+
+
 def unused(fleet: StatusFleet, before: Mapping[str, Any]) -> Iterator[Notice]:
     """Yield what of a spec has no effect, once for each spec: where `before` is of another."""
     if before.get("observedGeneration") != fleet.metadata.generation:

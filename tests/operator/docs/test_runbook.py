@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from statusfleet.api.status import ConditionType
-from statusfleet.handlers.notices import left, restarts
+from statusfleet.handlers.notices import left, mended, restarts
 from statusfleet.reconcile.reasons import Reason
 from support.documentation import ROOT, Document
 
@@ -20,7 +20,8 @@ def headings(level: int) -> list[str]:
 
 
 def test_every_reason_has_its_heading_once() -> None:
-    of_events = {notice.reason for notice in (*restarts(["relayer-0"]), *left(["embedded"]))}
+    events = (*restarts(["relayer-0"]), *left(["embedded"]), mended("", complete=True))
+    of_events = {notice.reason for notice in events}
     assert sorted(headings(3)) == sorted({*map(str, Reason), *of_events})
 
 
