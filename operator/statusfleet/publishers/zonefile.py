@@ -4,7 +4,8 @@ The file is replaced as a whole, and a server that loads it changes between two 
 servers do not load it at the same moment, though. So where the DNS leads to servers that show the
 tree already, the file first gains the new entries and keeps the old root, and the new root is
 written when each of these servers has the entries. Where nobody serves the file yet, nothing is
-waited for; propagated it is when the DNS shows it.
+waited for; a DNS that showed the tree and is silent now is waited for, half an hour. Propagated it
+is when the DNS shows it.
 
 The serial of the zone is the time of the change (RFC 1982 arithmetic): it rises with every other
 difference, be it only a TTL, also when the file before is lost.
@@ -49,6 +50,8 @@ PART: Final = "zone"
 _LARGEST: Final = 1_000_000
 """Bytes: an object may have 1 MiB, with its metadata."""
 _SERIALS: Final = 1 << 32
+_TRUST_SECONDS: Final = 30 * 60
+"""How long servers that showed the tree count as its servers, whatever they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class ZoneFileSink:
         self._find_servers = find_servers
         self._patience_seconds = patience_seconds
         self._now = now
+        self._shown_until = 0.0
 
     def touched(self) -> bool:
         """Whether the watch shows another ConfigMap than ours, or none (`Sink`)."""
@@ -133,7 +137,9 @@ class ZoneFileSink:
                 "server load the file, and delegate the domain to it"
             ) from error
         own = SeenTree(tree.seq, tree.tree.nodes, (), self._object.what)
-        return (own, *await read_trees(servers, url))
+        found = await read_trees(servers, url)
+        self._shown_until = self._now() + _TRUST_SECONDS
+        return (own, *found)
 
     async def withdraw(self, target: Target) -> None:
         """Delete the file (`Sink`)."""
@@ -164,11 +170,20 @@ class ZoneFileSink:
         await self._object.write(file.found, {"data": {_key(settings.domain): text}})
 
     async def _showing(self, link: Link) -> Sequence[Server]:
-        """Return the domain's servers; none while none of them shows a tree of ours."""
+        """Return the domain's servers; none while none of them shows a tree of ours.
+
+        Raises:
+            SinkError: those that showed it lately cannot be found.
+        """
+        lately = self._now() < self._shown_until
         try:
             servers = await self._find_servers(link.domain)
         except SinkError:
+            if lately:
+                raise
             return ()
+        if lately:
+            return servers
         return servers if any([await _shows(server, link) for server in servers]) else ()
 
     def _check_size(self, settings: ZoneSettings, texts: Mapping[str, str]) -> None:

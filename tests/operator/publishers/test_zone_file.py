@@ -228,6 +228,33 @@ async def test_the_root_waits_in_the_file_until_every_server_that_shows_the_tree
     await shown(place, second)
 
 
+async def test_no_root_moves_unseen_because_the_dns_is_silent_for_a_moment(
+    objects: FakeObjects, servers: tuple[DnsServer, DnsServer]
+) -> None:
+    clock, silent = [NOW], []
+
+    async def find(_domain: str) -> list[Server]:
+        if silent:
+            raise SinkError("the DNS is silent")
+        return [Server(HOST, server.port) for server in servers]
+
+    place = ZoneFileSink(objects, OWNER, "eth-zone", find_servers=find, now=lambda: clock[0])
+    first = Publication(tree_of(range(3), 1))
+    await publish(place, target(first))
+    for server in servers:
+        await loaded(server, file_of(objects))
+    await shown(place, first)
+    silent.append(True)
+    second = first.replaced_by(tree_of(range(5), 2), now=NOW, root_ttl_seconds=60)
+    with pytest.raises(SinkError, match="the DNS is silent"):
+        await place.prepare(target(second))
+    assert await place.root(DOMAIN) == target(first).root
+    # For long, it is no server of the tree any more.
+    clock[0] += 3600
+    await publish(place, target(second))
+    assert await place.root(DOMAIN) == target(second).root
+
+
 async def shown(place: ZoneFileSink, publication: Publication) -> None:
     """Wait until every server shows the tree, whole."""
     async with asyncio.timeout(60):
