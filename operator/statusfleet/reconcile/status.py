@@ -64,7 +64,11 @@ def troubled_status(
     *,
     phase: Phase | None = None,
 ) -> Status:
-    """Return `before` with these findings in it, where no pass could be made."""
+    """Return `before` with these findings in it, where no pass could be made.
+
+    Where they do not speak of Ready, what `before` says of it is true of an earlier spec alone: so
+    the status stays that of the earlier one, or whoever waits for this one would take it for done.
+    """
     known = {condition.type: condition for condition in _known(before)}
     fresh = _conditions(tuple(findings), generation, before, now)
     known.update((condition.type, condition) for condition in fresh)
@@ -73,7 +77,9 @@ def troubled_status(
         (known[kind] for kind in known if kind in order), key=lambda one: order.index(one.type)
     )
     conditions = [one.model_dump(mode="json", by_alias=True) for one in sorted_]
-    result = {**before, "observedGeneration": generation, "conditions": conditions}
+    judged = any(one.type == ConditionType.READY for one in fresh)
+    observed = generation if judged else before.get("observedGeneration") or 0
+    result = {**before, "observedGeneration": observed, "conditions": conditions}
     return {**result, "phase": phase} if phase is not None else result
 
 

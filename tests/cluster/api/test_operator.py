@@ -218,8 +218,14 @@ async def test_a_fleet_that_fails_is_left_alone_until_the_time_it_names(
     )
     async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE) as process:
         await user.apply(roles=ROLES)
-        status = await user.until(has_reason("Progressing", "Retrying"), "told")
+
+        async def is_told() -> bool:
+            return has_reason("Progressing", "Retrying")(await user.status())
+
+        await eventually(is_told)
+        status = await user.status()
         assert "belongs to the fleet another" in condition(status, "Progressing")["message"]
+        assert status["observedGeneration"] == 0  # nobody should take it for done
         # After 1, 2 and 4 seconds: each time is told, which is no reason to try again.
         tried = process.log.count("belongs to the fleet another")
         await asyncio.sleep(5)

@@ -93,7 +93,17 @@ async def test_trouble_is_told_beside_what_was_known(stage: Stage) -> None:
     FleetStatus.model_validate(status)
     assert condition(status, "Progressing")["reason"] == "Retrying"
     assert condition(status, "Ready") == condition(whole, "Ready")
-    assert (status["observedGeneration"], status["members"]) == (4, whole["members"])
+    assert status["members"] == whole["members"]
+
+
+async def test_a_spec_that_no_pass_has_seen_is_not_called_ready(stage: Stage) -> None:
+    fleet = manifest()
+    whole = fleet_status(fleet, await stage.grown(fleet), {}, NOW) | {"observedGeneration": 3}
+    trouble = Finding(ConditionType.PROGRESSING, "True", Reason.RETRYING, "no answer in time")
+    assert troubled_status([trouble], 4, whole, NOW)["observedGeneration"] == 3
+    assert troubled_status([trouble], 1, {}, NOW)["observedGeneration"] == 0
+    wrong = Finding(ConditionType.READY, "False", Reason.INVALID_SPEC, "spec: is required")
+    assert troubled_status([wrong], 4, whole, NOW)["observedGeneration"] == 4
 
 
 async def test_a_fleet_that_is_shown_nowhere_any_more_says_so_in_every_row(stage: Stage) -> None:
