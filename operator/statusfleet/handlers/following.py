@@ -2,7 +2,7 @@
 
 Where the connection breaks, it goes on from the last word; where the server has forgotten from when
 on we want to know, everything is listed again. A kind that not every cluster has is asked for now
-and then: while the server does not know it, there is nothing of it.
+and then: while the server does not know it, or does not let us see it, there is nothing of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Final, NoReturn, Protocol
 
 from statusfleet.kube.client import KubeClient
-from statusfleet.kube.errors import AnswerError, ConflictError, NotFoundError
+from statusfleet.kube.errors import AnswerError, ConflictError, ForbiddenError, NotFoundError
 from statusfleet.kube.kinds import JsonDict, Kind
 from statusfleet.kube.reading import SILENCE_SECONDS
 from statusfleet.kube.requests import named
@@ -67,7 +67,8 @@ class Following:
         """Take what to follow: objects that bear `label`, "" for all.
 
         `listing` bounds how many list at a time, since a page is large. `clock` gives seconds. An
-        `optional` kind may be none of the cluster's, or come and go.
+        `optional` kind may be none of the cluster's, or come and go, and nobody waits for a right
+        to it.
         """
         self._client = client
         self._kind = kind
@@ -78,6 +79,7 @@ class Following:
         self._listing = listing
         self._clock = clock
         self._optional = optional
+        self._refused = False  # an optional kind, and that was said
         self._since = ""
         self._heard = clock()
         self._queued: float | None = None  # since when it waits for its turn to list
@@ -102,17 +104,24 @@ class Following:
             except ConflictError:
                 self._since, wait = "", _FIRST_RETRY_SECONDS
             except AnswerError as error:
-                if self._optional and isinstance(error, NotFoundError):
-                    wait = self._find_nothing()
+                if self._optional and isinstance(error, NotFoundError | ForbiddenError):
+                    wait = self._do_without(error)
                 else:
                     wait = self._fail(error)
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
-    def _find_nothing(self) -> float:
-        """Tell that there is nothing of the kind; return after how many seconds to ask again."""
+    def _do_without(self, error: AnswerError) -> float:
+        """Tell that there is nothing of the kind; return after how many seconds to ask again.
+
+        What may be listed and not watched is what it was, until it is listed again.
+        """
+        if isinstance(error, ForbiddenError) and not self._refused:
+            _log.warning("%s", error)
+            self._refused = True
         self._hear()
-        self._keeper.begin()
-        self._keeper.complete()
+        if not self._since or isinstance(error, NotFoundError):
+            self._keeper.begin()
+            self._keeper.complete()
         self._since = ""
         return _LONGEST_RETRY_SECONDS
 

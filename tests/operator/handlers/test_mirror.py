@@ -46,6 +46,8 @@ class Server:
     unknown: set[str] = field(default_factory=set)
     """Kinds that it does not know."""
     refuse_to_tell: bool = False
+    forbidden: set[str] = field(default_factory=set)
+    """What it lets nobody see: a kind by its plural, or with "watch " before it, its events."""
     _watchers: dict[str, list[web.StreamResponse]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -57,6 +59,9 @@ class Server:
             return web.Response(status=503, text="{}")
         if plural in self.unknown:
             return web.Response(status=404, text="404 page not found")
+        asked_for = f"watch {plural}" if "watch" in request.query else plural
+        if asked_for in self.forbidden:
+            return web.Response(status=403, text='{"message": "you may not see that"}')
         if "watch" in request.query and self.refuse_to_tell:
             return web.Response(status=403, text='{"message": "you may not watch"}')
         if "watch" not in request.query:
@@ -273,6 +278,26 @@ async def test_a_kind_that_not_every_cluster_has_may_come_and_go(
         assert seen.changed == [EDDY] * 4
         assert seen.mirror.silent_seconds == 0.0
     assert "dnsendpoints" not in caplog.text.lower()
+
+
+async def test_a_kind_that_not_every_cluster_has_and_that_nobody_may_see_holds_up_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("statusfleet.handlers.following._LONGEST_RETRY_SECONDS", 0.05)
+    server = Server(forbidden={"dnsendpoints", "watch dnsendpoints"})
+    server.things["dnsendpoints"] = [thing("eddy-tree-root", 1)]
+    async with complete(server) as seen:
+        await until(lambda: server.times_listed("dnsendpoints") > 2)
+        assert not seen.of().children
+        server.forbidden.remove("dnsendpoints")  # and what may be listed is looked at that way
+        await until(lambda: bool(seen.of().children))
+        listed = server.times_listed("dnsendpoints")
+        await until(lambda: server.times_listed("dnsendpoints") > listed + 2)
+        assert seen.changed == [EDDY]
+        server.things["dnsendpoints"] = []
+        await until(lambda: not seen.of().children)
+        assert seen.mirror.silent_seconds == 0.0
+    assert caplog.text.count("you may not see that") == 1
 
 
 async def test_who_waits_for_a_turn_to_list_is_not_silent() -> None:
