@@ -160,6 +160,10 @@ async def test_a_tree_taken_out_of_the_manifest_is_served_no_more_and_comes_back
         seen = len(fleet.events)
         document = yaml.safe_load(manifest())
         del document["spec"]["tree"]
+        without = file.with_name("without-tree.yaml")
+        save(without, yaml.safe_dump(document))
+        _, told, _ = await run("diff", str(without), "--data", str(data))
+        assert "is withdrawn" in told
         save(file, yaml.safe_dump(document))
         gone = await fleet.summary(lambda s: s["tree"] is None, since=seen)
         assert (gone["dns"], gone["missing"]) == (None, [])

@@ -51,6 +51,8 @@ def differences(manifest: Manifest, folder: FolderReader) -> list[Difference]:
         for name in sorted(set(present) - wanted)
     ]
     published = state.tree.publication
+    if plan.tree is None and published is not None and state.tree.shown:
+        found.append(Difference(Effect.PUBLISH, published.tree.domain, "is withdrawn"))
     return found + list(_tree(plan, published.tree if published else None))
 
 

@@ -246,6 +246,16 @@ def test_a_canary_and_a_tree_are_told_of() -> None:
     assert change.differences[-1].why == "goes to embedded, dnsEndpoint"
 
 
+def test_a_tree_that_is_named_no_more_is_withdrawn_or_left_where_the_spec_says_so() -> None:
+    rest = {key: value for key, value in SPEC.items() if key != "tree"}
+    assert after(rest).differences[-1].why == "is withdrawn"
+    assert after(rest | {"deletion": {"tree": "Keep"}}).differences[-1].why == "is withdrawn"
+    tree = SPEC["tree"] | {"publish": [{"embedded": {}}, {"dnsEndpoint": {}}]}
+    before = fleet(SPEC | {"tree": tree})
+    left = forecast(before, fleet(rest | {"deletion": {"tree": "Keep"}}), scene(), {})
+    assert left.differences[-1].why == "is kept up no more, and stays as it is at dnsEndpoint"
+
+
 def test_a_paused_fleet_says_that_nothing_happens() -> None:
     assert "is paused" in after(SPEC | {"paused": True}).notes[0]
 

@@ -219,8 +219,7 @@ def _tree(old: Side, new: Side, listed: frozenset[str]) -> Iterator[Difference]:
     before, after = old.plan.tree, new.plan.tree
     if after is None:
         if before is not None:
-            why = "is kept up no more; what was published stays as it is"
-            yield Difference(Effect.PUBLISH, before.domain, why)
+            yield Difference(Effect.PUBLISH, before.domain, _withdrawn(new.fleet, before.sinks))
         return
     if before is None or before.domain != after.domain:
         yield Difference(
@@ -237,6 +236,14 @@ def _tree(old: Side, new: Side, listed: frozenset[str]) -> Iterator[Difference]:
         changes.append("changes its times or its zone")
     if changes:
         yield Difference(Effect.PUBLISH, after.domain, "; ".join(changes))
+
+
+def _withdrawn(fleet: StatusFleet, sinks: Iterable[str]) -> str:
+    """Say what becomes of a tree that a spec names no more."""
+    left = [name for name in sinks if name != "embedded"]
+    if fleet.spec.deletion.tree == "Keep" and left:
+        return f"is kept up no more, and stays as it is at {', '.join(left)}"
+    return "is withdrawn"
 
 
 def _tree_changes(old: Side, new: Side, listed: frozenset[str]) -> Iterator[str]:
