@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from statusfleet.api.fleet import GROUP
@@ -26,7 +26,19 @@ def once(body: Mapping[str, Any]) -> JsonDict:
     return {sys.intern(key): _once(value) for key, value in body.items()}
 
 
-def essence(body: Mapping[str, Any]) -> tuple[Any, ...]:
+def is_news(before: JsonDict, after: JsonDict, own: Collection[Mapping[str, Any] | None]) -> bool:
+    """Tell whether a fleet, as it was seen before and after, has anything new to a pass.
+
+    `own` are the statuses of our own writing, as they were sent and as they were kept, from which a
+    definition that is older than us leaves out what it does not know. They are no news: else who
+    fails and says when it tries again would not wait.
+    """
+    if _essence(before) != _essence(after):
+        return True
+    return after["status"] != before["status"] and after["status"] not in own
+
+
+def _essence(body: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what of a fleet a pass depends on, apart from its status."""
     metadata = body["metadata"]
     return (

@@ -24,7 +24,7 @@ from statusfleet.api.status import ConditionType, Phase
 from statusfleet.canary.knock import knocker
 from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.inheritance import Inheritance
-from statusfleet.handlers.kept import essence, once, slim
+from statusfleet.handlers.kept import is_news, once, slim
 from statusfleet.handlers.mending import Restorer
 from statusfleet.handlers.notices import Noticeboard, left, notices, restarts, unused
 from statusfleet.handlers.numbers import Outcome
@@ -168,11 +168,9 @@ class FleetTask:
     def see(self, body: JsonDict) -> None:
         """Take the fleet as it stands now; only what is not our own doing wakes us."""
         before, self._body = self._body, slim(body, self._status)
-        status, (ours, shown) = self._body["status"], self._written
-        if status != shown:
-            self._status = status
-        # Our own word is no news: else who fails and says when it tries again would not wait.
-        if essence(before) != essence(body) or status not in (before["status"], ours):
+        if self._body["status"] != self._written[1]:
+            self._status = self._body["status"]
+        if is_news(before, self._body, self._written):
             self._loop.wake()
 
     def wake(self) -> None:

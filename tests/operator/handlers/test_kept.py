@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from statusfleet.handlers.kept import essence, once, slim
+from statusfleet.handlers.kept import is_news, once, slim
 
 BODY: dict[str, Any] = {
     "metadata": {"name": "eddy", "generation": 1, "managedFields": [{"manager": "kubectl"}]},
@@ -18,6 +18,10 @@ def sent() -> dict[str, Any]:
     """The fleet as a server sends it: all of it anew."""
     copy: dict[str, Any] = json.loads(json.dumps(BODY))
     return copy
+
+
+def seen(status: object = None, **metadata: object) -> dict[str, Any]:
+    return {"metadata": {"generation": 1, **metadata}, "status": status or {}}
 
 
 def test_all_is_kept_but_who_set_which_field() -> None:
@@ -40,8 +44,17 @@ def test_two_fleets_that_say_the_same_share_each_text() -> None:
 
 
 def test_a_pass_depends_on_our_annotations_alone() -> None:
-    ours = {"statusfleet.io/restart": "1"}
-    before = essence({"metadata": {"generation": 1, "annotations": ours}})
-    noted = {**ours, "somebody.example/note": "x"}
-    assert essence({"metadata": {"generation": 1, "annotations": noted}}) == before
-    assert essence({"metadata": {"generation": 1}}) != before
+    before = seen(annotations={"statusfleet.io/restart": "1"})
+    noted = seen(annotations={"statusfleet.io/restart": "1", "somebody.example/note": "x"})
+    assert not is_news(before, noted, ())
+    assert is_news(before, seen(annotations={}), ())
+
+
+def test_a_status_is_news_unless_it_is_our_own_also_without_what_the_server_left_out_of_it() -> (
+    None
+):
+    before, sent, kept = {"phase": "Pending"}, {"phase": "Ready", "new": 1}, {"phase": "Ready"}
+    for ours in (before, sent, kept):
+        assert not is_news(seen(before), seen(ours), (sent, kept))
+    assert is_news(seen(before), seen({"phase": "Paused"}), (sent, kept))
+    assert is_news(seen(before), seen(kept), (None, None))
