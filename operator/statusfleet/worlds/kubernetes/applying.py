@@ -33,7 +33,8 @@ from statusfleet.kube.errors import (
     ForbiddenError,
     InvalidError,
 )
-from statusfleet.kube.kinds import Body, JsonDict, Kind, kind_of
+from statusfleet.kube.kinds import Body, JsonDict, Kind
+from statusfleet.kube.requests import identity
 from statusfleet.worlds.kubernetes.belonging import whose
 from statusfleet.worlds.kubernetes.names import INTENT
 from statusfleet.worlds.kubernetes.ownership import holds
@@ -182,14 +183,10 @@ class Applier:
 
     async def _check_free(self, body: Body) -> None:
         """Raise _TakenError where somebody else has an object of that name."""
-        metadata = body["metadata"]
-        name = f"metadata.name={metadata['name']}"
-        found = await self._client.list(
-            kind_of(body), metadata["namespace"], fields=name, metadata_only=True
-        )
-        for one in found:
-            if holder := whose(one, body):
-                raise _TakenError(holder)
+        kind, namespace, name = identity(body)
+        found = await self._client.glance(kind, namespace, name)
+        if found is not None and (holder := whose(found, body)):
+            raise _TakenError(holder)
 
     def _is_right(self, key: Key, child: Child, intent: str, body: Body) -> bool:
         if child.intent != intent:

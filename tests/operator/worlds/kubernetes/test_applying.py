@@ -39,7 +39,7 @@ class Server:
         self.version = 0
         self.writes = 0
         self.refuses: AnswerError | None = None
-        self.others: list[dict[str, Any]] = []
+        self.other: dict[str, Any] | None = None
         self.ours: dict[str, Any] = {**NOTED, "f:data": {"f:x": {}}}
 
     async def apply(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -61,8 +61,8 @@ class Server:
         }
         return {**body, "metadata": metadata}
 
-    async def list(self, kind: Kind, namespace: str, **_: object) -> list[dict[str, Any]]:
-        return self.others
+    async def glance(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        return self.other
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> bool:
         self.writes += 1
@@ -212,11 +212,11 @@ async def test_what_was_refused_and_is_wanted_no_more_is_no_problem(scene: Scene
 async def test_another_s_object_of_the_same_name_is_left_as_it_is(
     scene: Scene, metadata: dict[str, Any], holder: str
 ) -> None:
-    scene.server.others = [{"metadata": {"name": "c", **metadata}}]
+    scene.server.other = {"metadata": {"name": "c", **metadata}}
     assert await scene.apply(None) is None
     assert scene.server.writes == 0
     assert f"belongs to {holder}: it is left" in scene.applier.problems["ConfigMap c"]
-    scene.server.others = []
+    scene.server.other = None
     scene.time += 61
     await scene.apply(None)
     assert scene.server.writes == 1
@@ -233,7 +233,7 @@ async def test_another_s_object_of_the_same_name_is_left_as_it_is(
 async def test_what_an_earlier_fleet_of_the_name_has_left_is_taken_over(
     scene: Scene, metadata: dict[str, Any]
 ) -> None:
-    scene.server.others = [{"metadata": {"name": "c", **metadata}}]
+    scene.server.other = {"metadata": {"name": "c", **metadata}}
     await scene.apply(None)
     assert scene.server.writes == 1
 
