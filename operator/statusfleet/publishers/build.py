@@ -97,7 +97,7 @@ class SinkBuilder:
         self._made = made
         return tuple(made.values())
 
-    async def again(self, spec: SinkSpec, *, shared: bool = True) -> Sink | None:
+    async def again(self, spec: SinkSpec, *, shared: bool) -> Sink | None:
         """Return a sink that the spec names no more, to withdraw what it shows.
 
         None where the spec publishes to the same place by another name or another way: what it

@@ -46,7 +46,7 @@ class ForeignTreeError(SinkError):
 class TwinTreeError(ForeignTreeError):
     """A tree of other nodes, signed with the same key, stands at the name: somebody else's too."""
 
-    def __init__(self, domain: str, fleets: Sequence[str] = ()) -> None:
+    def __init__(self, domain: str, fleets: Sequence[str]) -> None:
         """Take the domain, and the fleets that are known to publish there, by name."""
         named = f" ({', '.join(fleets)})" if fleets else ""
         SinkError.__init__(
