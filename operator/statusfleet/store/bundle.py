@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, ValidationError
 
 from statusfleet.store.errors import CorruptStateError, NewerVersionError
-from statusfleet.store.state import State, decode_state, encode_state
+from statusfleet.store.state import State, Underway, decode_state, encode_state
 from statusnode.crypto.keys import KeyFormatError, PrivateKey
 
 LAYOUT: Final = 1
@@ -42,13 +42,17 @@ class _Document(BaseModel):
 
 
 def encode_bundle(bundle: Bundle) -> bytes:
-    """Return what `decode_bundle` reads; it holds keys in clear."""
+    """Return what `decode_bundle` reads; it holds keys in clear.
+
+    What is under way is a matter of the place where it is.
+    """
+    state = replace(bundle.state, underway=Underway())
     document = {
         "kind": "statusfleet-identities",
         "layout": LAYOUT,
         "fleet": bundle.fleet,
         "keys": {name: key.data.hex() for name, key in sorted(bundle.keys.items())},
-        "state": json.loads(encode_state(bundle.state)),
+        "state": json.loads(encode_state(state)),
     }
     return json.dumps(document, indent=2).encode()
 

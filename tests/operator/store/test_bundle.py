@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from statusfleet.store import CorruptStateError, NewerVersionError, State, TreeState
+from statusfleet.store import (
+    CorruptStateError,
+    Leave,
+    NewerVersionError,
+    State,
+    TreeState,
+    Underway,
+)
 from statusfleet.store.bundle import Bundle, decode_bundle, encode_bundle, merged
 from statusfleet.store.sealing import (
     SealError,
@@ -50,6 +57,13 @@ def test_a_bundle_is_read_back_as_it_was_written() -> None:
     assert (found.fleet, found.state) == (BUNDLE.fleet, BUNDLE.state)
     assert {n: k.data for n, k in found.keys.items()} == {n: k.data for n, k in BUNDLE.keys.items()}
     assert key_of("tree").data.hex() not in repr(BUNDLE)
+
+
+def test_what_is_under_way_stays_where_it_is() -> None:
+    underway = Underway({"relayer-1": Leave(1e9, 1e9 + 300)}, ("relayer-0",))
+    busy = replace(BUNDLE, state=replace(BUNDLE.state, underway=underway))
+    assert decode_bundle(encode_bundle(busy)).state == BUNDLE.state
+    assert merged(busy.state, BUNDLE.state).underway == underway
 
 
 def test_a_damaged_bundle_is_refused_without_showing_a_key() -> None:
