@@ -14,6 +14,7 @@ from typing import Final
 
 MOST_AT_ONCE: Final = 16
 """Look-ups under way at a time in one process."""
+_ABSENT: Final = frozenset((socket.EAI_NONAME, socket.EAI_NODATA))
 _threads: Final = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="look up")
 """Starts a thread when one is needed; they end with the process."""
 
@@ -34,9 +35,6 @@ async def host_addresses(host: str) -> tuple[str, ...]:
 def is_absent(error: OSError) -> bool:
     """Tell whether a look-up ended with the word that there is no address, not with trouble."""
     return isinstance(error, socket.gaierror) and error.errno in _ABSENT
-
-
-_ABSENT: Final = frozenset((socket.EAI_NONAME, socket.EAI_NODATA))
 
 
 def _found(host: str) -> list[str]:
