@@ -39,6 +39,9 @@ class Place:
     """Whether another's tree stands there."""
     root: str | None = None
     """The text of the root that it holds."""
+    beside: int = 0
+    """The highest number of a root that stood there and that we did not know: of a memory that was
+    lost, or of a twin, whose readers follow only a higher one when that tree is gone."""
     served: Target | None = None
     proved: Target | None = None
     look_again: float = 0.0

@@ -86,13 +86,15 @@ class Places:
             for place in self._places
         )
 
-    def highest_beside(self, root: str | None) -> int:
-        """Return the highest number of the other roots that sinks hold, 0 without any.
+    @property
+    def highest_beside(self) -> int:
+        """The highest number of roots that stood at sinks and that we did not know; else 0.
 
-        A twin's counts: readers who know it follow only a higher one, when that tree is gone.
+        A twin's counts only while nobody shows a tree of ours: two that see each other's would go
+        up without an end.
         """
-        others = (place.seq for place in self._places if place.root != root)
-        return max(others, default=0)
+        places = [place for place in self._places if place.met] or self._places
+        return max((place.beside for place in places), default=0)
 
     async def meet(self, link: Link, known: str | None, familiar: Familiar) -> None:
         """Look at the roots of sinks that were not met yet, or that somebody has touched since.
@@ -149,8 +151,10 @@ class Places:
         if text is not None:
             check_ours(text, link)
         place.root = text
-        if text not in (None, known) and await is_twin(place.sink, link, text, familiar):
-            raise TwinTreeError(link.domain, self._namesakes(str(link)))
+        if text not in (None, known):
+            place.beside = max(place.beside, place.seq)
+            if await is_twin(place.sink, link, text, familiar):
+                raise TwinTreeError(link.domain, self._namesakes(str(link)))
         place.met = True
 
     async def _on(

@@ -274,9 +274,7 @@ class TreeKeeper:
             published=before.tree if before else None,
             highest_seen=memory.tree.seq,
         )
-        # A root that is not ours and yet signed with our key: of a memory that was lost since.
-        ours = str(before.tree.root) if before else None
-        seq = max(seq, self._places.highest_beside(ours) + 1)
+        seq = max(seq, self._places.highest_beside + 1)
         if before is not None and seq == before.tree.seq:
             return
         signed = tree.sign(key, desired.domain, seq)

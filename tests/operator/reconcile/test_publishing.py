@@ -182,6 +182,32 @@ async def test_a_sink_that_fails_for_hours_costs_the_memory_a_write_each_half_ho
     assert len(set(until)) <= 16
 
 
+async def test_two_fleets_with_one_key_that_have_won_a_sink_each_do_not_outdo_each_other_for_ever(
+    scene: Scene, tmp_path: Path
+) -> None:
+    other = Scene(tmp_path / "other")
+    for kept_out, sink in ((scene.b, "b"), (other.a, "a")):
+        kept_out.refuses["root"] = SinkError(f"{sink} is away")
+    try:
+        await scene.publish(range(3))
+        other.b.texts, other.a.texts = scene.b.texts, scene.a.texts
+        await other.publish(range(10, 13))
+        scene.b.refuses.clear()
+        other.a.refuses.clear()
+        states = [
+            await one.publish(nodes)
+            for _ in range(3)
+            for one, nodes in ((scene, range(3)), (other, range(10, 13)))
+        ]
+        assert {state.seq for state in states} == {1}
+        assert [sink.progress for sink in states[-1].sinks] == ["Failed", "Published"]
+        # Where the other's end makes way, its readers follow only a higher number.
+        scene.a.texts.clear()
+        assert (await other.publish(range(10, 13))).seq == 2
+    finally:
+        other.store.close()
+
+
 async def test_a_memory_that_was_lost_goes_on_above_what_the_sinks_hold(scene: Scene) -> None:
     scene.a.texts = dict(signed(range(3), 41).records())
     scene.b.texts = dict(signed(range(3), 7).records())
