@@ -65,32 +65,39 @@ async def dial(
     Raises:
         DialError: there is no session; the message says what came in between.
     """
+
+    def begin() -> Connection:
+        """Prepare the handshake, for which there is no need where nobody listens."""
+        return Connection(
+            Session(
+                key,
+                client_name,
+                [Offer(protocol.capability, protocol.length) for protocol in subprotocols],
+                remote_key=enode.public_key,
+            ),
+            {protocol.capability: protocol for protocol in subprotocols},
+            _Owner(),
+            inbound=False,
+            limits=limits,
+            counters=Counters(),
+            standing=Standing(static=True),
+        )
+
     loop = asyncio.get_running_loop()
-    connection = Connection(
-        Session(
-            key,
-            client_name,
-            [Offer(protocol.capability, protocol.length) for protocol in subprotocols],
-            remote_key=enode.public_key,
-        ),
-        {protocol.capability: protocol for protocol in subprotocols},
-        _Owner(),
-        inbound=False,
-        limits=limits,
-        counters=Counters(),
-        standing=Standing(static=True),
-    )
+    connection: Connection | None = None
     try:
         async with asyncio.timeout(timeout):
-            await loop.create_connection(lambda: connection, enode.host, enode.tcp)
+            _, connection = await loop.create_connection(begin, enode.host, enode.tcp)
             await connection.settled.wait()
     except TimeoutError as error:
-        connection.abort("the dial took too long")
+        if connection is not None:
+            connection.abort("the dial took too long")
         raise DialError(f"no session with {enode} within {timeout:g} s") from error
     except (OSError, UnicodeError) as error:
         raise DialError(f"no connection to {enode}: {error}") from error
     except asyncio.CancelledError:
-        connection.abort("no longer wanted")
+        if connection is not None:
+            connection.abort("no longer wanted")
         raise
     ending = connection.ending
     if ending is not None:

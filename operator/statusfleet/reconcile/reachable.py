@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,8 +24,8 @@ from statusnode.records.enode import Enode
 
 LONGEST_RETRY_SECONDS: Final = 300.0
 _MOST_AT_ONCE: Final = 8
-MOST_OF_ALL: Final = 128
-"""Dials under way from here at a time where many fleets are looked after (`slots`)."""
+MOST_OF_ALL: Final = 64
+"""Fleets whose members are dialed from here at a time, where many are looked after (`slots`)."""
 
 Elsewhere = Callable[[ObservedMember], Vantage | None]
 """Tells from where else than here a member has to be dialed; None: from here."""
@@ -74,7 +74,8 @@ class DialBack:
         """Take the usual place to dial from, who needs another, and whom to tell of a change.
 
         Unless `required`, what is found is told and keeps nobody out of the tree. `slots` bounds
-        the dials of several fleets from here together; other places bound theirs themselves.
+        how many fleets have members dialed from here at a time; other places bound theirs
+        themselves.
         """
         self.here = here
         self._now = now
@@ -161,7 +162,9 @@ class DialBack:
                 await self._wanted.wait()
 
     async def _dial_all(self, batch: list[Named]) -> None:
-        async with asyncio.TaskGroup() as group:
+        here = batch[0][1].target.vantage is self.here
+        # Ten thousand dials that only wait for their turn would take 30 MiB: their fleets wait.
+        async with self._slots if here else nullcontext(), asyncio.TaskGroup() as group:
             dials = [group.create_task(self._dial(*one)) for one in batch]
         self._under_way -= set(batch)
         self._wanted.set()
@@ -172,7 +175,7 @@ class DialBack:
         """Dial one member; tell whether it made known anything new."""
         vantage = proof.target.vantage
         if vantage is self.here:
-            async with self._own_slots, self._slots:
+            async with self._own_slots:
                 problem = await vantage.knock(proof.target.enode)
         else:
             problem = await vantage.knock(proof.target.enode)
