@@ -56,8 +56,8 @@ def notices(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Not
         if one["reason"] in _FOR_A_PERSON or kind in _SILENT or known.get("status") == status:
             continue
         if kind in _GOOD:
-            if status == "False" and not known:
-                continue  # it has only just begun
+            if status == "False" and (not known or one["reason"] == Reason.ROLLING_OUT):
+                continue  # it has only just begun, or Progressing says so
             if status != "Unknown":
                 yield _notice(one, warning=status == "False")
         elif status == "True":

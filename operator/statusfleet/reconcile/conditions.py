@@ -170,6 +170,9 @@ def _ready(situation: Situation) -> Finding:
     if situation.unpublished:
         text = f"not in the tree yet: {', '.join(situation.unpublished[:MOST_NAMED])}"
         return Finding(kind, "False", Reason.NOT_PUBLISHED, text)
+    if situation.rollout.outdated:
+        # All is well, and yet the spec is not carried out: whoever waits for that has to wait.
+        return Finding(kind, "False", Reason.ROLLING_OUT, _rolling(situation.rollout))
     return Finding(kind, "True", Reason.ALL_READY)
 
 

@@ -13,7 +13,7 @@ class Reason(StrEnum):
 
     NOT_APPLICABLE = "NotApplicable"  # this world, or this spec, has no such thing
 
-    ALL_READY = "AllReady"  # every member is ready, and published where there is a tree
+    ALL_READY = "AllReady"  # every member is ready as the spec says, published if there is a tree
     MEMBERS_NOT_READY = "MembersNotReady"  # the message names them
     NOT_PUBLISHED = "NotPublished"  # all are ready, and the tree does not hold all of them
     INVALID_EDIT = "InvalidEdit"  # the last edit is refused; the fleet runs by the one before

@@ -6,6 +6,8 @@ StatefulSets makes.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,16 @@ async def run_pod(user: FleetUser) -> str:
     return str(pod["metadata"]["uid"])
 
 
+@asynccontextmanager
+async def running_fleet(api_server: ApiServer, user: FleetUser, folder: Path) -> AsyncIterator[str]:
+    """Run an operator, and a fleet of one relayer that is ready; gives the uid of its pod."""
+    async with operator(folder, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.apply(roles={"relayer": RELAYER}, canary={"enabled": False})
+        uid = await run_pod(user)
+        await user.until(has_reason("Ready", "AllReady"), "ready")
+        yield uid
+
+
 async def lives(user: FleetUser, uid: str) -> bool:
     pod = await user.client.get(POD, user.namespace, f"{NAME}-0")
     return pod["metadata"]["uid"] == uid and "deletionTimestamp" not in pod["metadata"]
@@ -63,10 +75,7 @@ async def lives(user: FleetUser, uid: str) -> bool:
 async def test_a_template_that_is_refused_stops_the_rollout_before_it_begins(
     api_server: ApiServer, user: FleetUser, tmp_path: Path
 ) -> None:
-    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
-        await user.apply(roles={"relayer": RELAYER}, canary={"enabled": False})
-        uid = await run_pod(user)
-        await user.until(has_reason("Ready", "AllReady"), "ready")
+    async with running_fleet(api_server, user, tmp_path) as uid:
         wrong = {"tolerations": [{"operator": "Equal", "value": "x"}]}
         relayer = {**RELAYER, "template": wrong}
         await user.apply(roles={"relayer": relayer}, canary={"enabled": False})
@@ -84,10 +93,7 @@ async def test_a_template_that_is_refused_stops_the_rollout_before_it_begins(
 async def test_settings_that_somebody_holds_start_nobody_anew(
     api_server: ApiServer, user: FleetUser, tmp_path: Path
 ) -> None:
-    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
-        await user.apply(roles={"relayer": RELAYER}, canary={"enabled": False})
-        uid = await run_pod(user)
-        await user.until(has_reason("Ready", "AllReady"), "ready")
+    async with running_fleet(api_server, user, tmp_path) as uid:
         metadata = {"namespace": user.namespace, "name": NAME}
         theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
         held = {**theirs, "data": {"config.json": "{}"}}

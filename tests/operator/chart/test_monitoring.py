@@ -249,6 +249,7 @@ CASES = [
          UNREADY: "_x9 1x9"}, 16, FLEET),
     Case("StatusFleetNotReady", {UNREADY: "1x30", PAUSED: "1x30"}, 30, None),
     Case("StatusFleetNotReady", {condition("Ready", "False", "Deleting"): "1x30"}, 30, None),
+    Case("StatusFleetNotReady", {condition("Ready", "False", "RollingOut"): "1x30"}, 30, None),
     # The next leader takes a minute; what fires goes on meanwhile.
     Case("StatusFleetNotReady", {UNREADY: "1x20 stale _ 1x20"}, 22, FLEET),
     *lasting("StatusFleetAddressMissing", "AddressesReady", "False", "AddressMissing", 15),

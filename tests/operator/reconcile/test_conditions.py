@@ -9,6 +9,7 @@ import pytest
 from statusfleet.api.status import ConditionType
 from statusfleet.canary.knock import knocker
 from statusfleet.plan import Observation, make_plan
+from statusfleet.plan.rollout import RolloutStep
 from statusfleet.reconcile.conditions import (
     Finding,
     Reach,
@@ -120,3 +121,13 @@ def test_a_sink_that_does_not_let_go_of_the_tree_is_told_with_a_remedy(
         found.message
     )
     assert "spec.deletion.tree to Keep" in found.message
+
+
+def test_a_fleet_is_not_ready_before_a_change_has_gone_through_it() -> None:
+    seen = observation()
+    situation = Situation(make_plan(FLEET, seen), seen, None)
+    step = RolloutStep(outdated=("relayer-1",), soaking=("relayer-0",))
+    ready = next(iter(conditions(replace(situation, rollout=step))))
+    assert (ready.status, ready.reason) == ("False", Reason.ROLLING_OUT)
+    assert ready.message == "has to stay ready for a while first: relayer-0; to go: relayer-1"
+    assert next(iter(conditions(situation))).holds
