@@ -145,6 +145,11 @@ class Following:
     def _hear(self) -> None:
         self._heard, self._failures = self._clock(), 0
 
+    def _begin(self) -> None:
+        # No watch that the server has just taken is dead. It may have no more to say for minutes:
+        # of a kind of which nothing happens, a server may know no later moment than we do.
+        self._heard = self._clock()
+
     async def _list(self) -> None:
         self._keeper.begin()
         since = ""
@@ -171,6 +176,7 @@ class Following:
             labels=self._label,
             metadata_only=self._metadata_only,
             silence_seconds=SILENCE_SECONDS,
+            accepted=self._begin,
         ):
             self._hear()
             kind, body = event["type"], event["object"] | named(self._kind)

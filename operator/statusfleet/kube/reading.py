@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Final, TypedDict, Unpack
 
 from statusfleet.kube.errors import ConflictError, NotFoundError, TransientError
@@ -174,13 +174,15 @@ class KubeReader:
         *,
         since: str,
         silence_seconds: float | None = None,
+        accepted: Callable[[], None] | None = None,
         **which: Unpack[Which],
     ) -> AsyncGenerator[JsonDict]:
         """Give what happens to objects after the moment `since`, as the server tells it.
 
         Ends when the server ends it, after minutes; raises TransientError where it goes away, or
         says nothing for `silence_seconds`. With these it says about once a minute how far it has
-        looked (BOOKMARK).
+        looked (BOOKMARK), once that is later than `since`. `accepted` is called when the server has
+        begun to watch.
         """
         query = {
             "watch": "true",
@@ -197,7 +199,7 @@ class KubeReader:
         # Beyond what the server was told to take, the connection must be dead.
         total = _WATCH_SECONDS + _WATCH_GRACE_SECONDS
         async for line in self._transport.lines(
-            request, total_seconds=total, silence_seconds=silence_seconds
+            request, total_seconds=total, silence_seconds=silence_seconds, accepted=accepted
         ):
             if not line.endswith(b"\n"):
                 return  # Cut off: the server has gone away.

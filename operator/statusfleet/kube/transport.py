@@ -65,16 +65,20 @@ class Transport:
         *,
         total_seconds: float | None,
         silence_seconds: float | None = None,
+        accepted: Callable[[], None] | None = None,
     ) -> AsyncIterator[bytes]:
         """Send a request and give its answer line by line as it comes; raises AnswerError.
 
         Takes no slot, since it may last. `total_seconds` is for the whole answer, `silence_seconds`
-        for the time in which nothing comes, None: no bound.
+        for the time in which nothing comes, None: no bound. `accepted` is called when the server
+        has taken the request, and may have nothing to say yet.
         """
         timeout = aiohttp.ClientTimeout(
             total=total_seconds, sock_connect=self._timeout_seconds, sock_read=silence_seconds
         )
         async with self._sent(request, timeout) as response:
+            if accepted is not None:
+                accepted()
             rest = b""
             # aiohttp's own lines end at a size that an object may exceed.
             async for data in response.content.iter_any():

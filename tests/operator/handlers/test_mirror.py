@@ -94,13 +94,18 @@ class Server:
         return sum(p == plural and "watch" not in query for p, query, _ in self.asked)
 
 
-class Heedless:
-    """Keeps nothing of what it is told (`Keeper`)."""
+class Noting:
+    """Keeps the names of what it is told (`Keeper`)."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
 
     def begin(self) -> None: ...
-    def seen(self, body: dict[str, Any]) -> None: ...
     def gone(self, body: dict[str, Any]) -> None: ...
     def complete(self) -> None: ...
+
+    def seen(self, body: dict[str, Any]) -> None:
+        self.names.append(body["metadata"]["name"])
 
 
 @dataclass
@@ -300,31 +305,62 @@ async def test_a_kind_that_not_every_cluster_has_and_that_nobody_may_see_holds_u
     assert caplog.text.count("you may not see that") == 1
 
 
-async def test_who_waits_for_a_turn_to_list_is_not_silent() -> None:
-    now = 0.0
-    server, turns = Server(), asyncio.Semaphore(0)
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def following(
+    server: Server, clock: Clock, turns: asyncio.Semaphore
+) -> AsyncIterator[tuple[Following, list[str]]]:
+    """A kind that is followed, and the names of what was told of it."""
+    heeded = Noting()
     async with client_of(server) as client:
-        following = Following(
+        followed = Following(
             client,
             POD,
             "",
-            Heedless(),
+            heeded,
             label="",
             metadata_only=False,
             listing=turns,
-            clock=lambda: now,
+            clock=clock,
         )
-        running = asyncio.create_task(following.run())
+        running = asyncio.create_task(followed.run())
+        try:
+            yield followed, heeded.names
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+
+
+async def test_who_waits_for_a_turn_to_list_is_not_silent() -> None:
+    server, clock, turns = Server(), Clock(), asyncio.Semaphore(0)
+    async with following(server, clock, turns) as (followed, names):
         await asyncio.sleep(0)
-        now = 1000.0
-        assert following.silent_seconds == 0.0
+        clock.now = 1000.0
+        assert followed.silent_seconds == 0.0
         turns.release()
-        await server.watched("pods")
-        now = 1090.0
-        assert following.silent_seconds == 90.0
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        await server.tell("pods", "ADDED", thing("eddy-relayer-0-0", 101))
+        await until(lambda: bool(names))
+        clock.now = 1090.0
+        assert followed.silent_seconds == 90.0
+
+
+async def test_a_watch_that_the_server_has_just_taken_is_not_silent() -> None:
+    server, clock = Server(), Clock()
+    async with following(server, clock, asyncio.Semaphore(1)) as (followed, names):
+        await server.tell("pods", "ADDED", thing("eddy-relayer-0-0", 101))
+        await until(lambda: bool(names))
+        clock.now = 100.0
+        assert followed.silent_seconds == 100.0
+        await server.cut("pods")
+        await until(lambda: followed.silent_seconds == 0.0)
 
 
 async def test_of_nodes_only_what_matters_is_told() -> None:
