@@ -113,8 +113,7 @@ def answer(query: bytes, zone: ZoneIndex, *, datagram: bool) -> Reply:
     if len(query) < _HEADER_SIZE or query[2] & _RESPONSE_BIT:
         # Answering an answer could set two servers talking for ever.
         return Reply(b"", Verdict.IGNORED)
-    opcode = dns.opcode.from_flags(int.from_bytes(query[2:4], "big"))
-    if opcode != dns.opcode.QUERY:
+    if not _asks(query):
         return _bare(query, dns.rcode.NOTIMP, Verdict.NOT_IMPLEMENTED)
     try:
         message = dns.message.from_wire(query, ignore_trailing=False)
@@ -136,6 +135,8 @@ def answer_truncated(query: bytes) -> Reply:
     """Tell the sender to ask again over TCP; no larger than the query, so nothing is amplified."""
     if len(query) < _HEADER_SIZE or query[2] & _RESPONSE_BIT:
         return Reply(b"", Verdict.IGNORED)
+    if not _asks(query):
+        return _bare(query, dns.rcode.NOTIMP, Verdict.NOT_IMPLEMENTED)
     flags = bytes((query[2] & 0x79 | 0x84 | dns.flags.TC >> 8, 0))
     try:
         question_end = _question_end(query)
@@ -143,6 +144,12 @@ def answer_truncated(query: bytes) -> Reply:
         return _bare(query, dns.rcode.FORMERR, Verdict.MALFORMED)
     header = query[:2] + flags + bytes((0, 1, 0, 0, 0, 0, 0, 0))
     return Reply(header + query[_HEADER_SIZE:question_end], Verdict.ANSWERED, truncated=True)
+
+
+def _asks(query: bytes) -> bool:
+    """Tell whether it is a question, and not an update, a notice, or what nobody knows yet."""
+    flags = int.from_bytes(query[2:4], "big")
+    return dns.opcode.from_flags(flags) == dns.opcode.QUERY
 
 
 def _fill(message: dns.message.Message, response: dns.message.Message, zone: ZoneIndex) -> Verdict:

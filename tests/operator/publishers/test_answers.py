@@ -20,7 +20,7 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from statusfleet.publishers.answers import (
@@ -324,6 +324,7 @@ def test_garbage_gets_an_answer_or_none(data: bytes) -> None:
     ),
     st.integers(min_value=0, max_value=len(QUERY)),
 )
+@example([(2, 0x28)], 0)  # it has become an update
 def test_a_damaged_query_gets_an_answer_or_none(damage: list[tuple[int, int]], cut: int) -> None:
     wire = bytearray(QUERY)
     for position, value in damage:
