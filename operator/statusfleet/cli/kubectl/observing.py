@@ -25,6 +25,7 @@ from statusfleet.store import State
 from statusfleet.store.kubernetes import KubernetesReader, KubernetesStore
 from statusfleet.worlds.kubernetes.addresses import Seen, advertised, dialed
 from statusfleet.worlds.kubernetes.credentials import Credentials
+from statusfleet.worlds.kubernetes.names import Owner
 from statusfleet.worlds.kubernetes.pin import choose_pin, role_of
 from statusfleet.worlds.kubernetes.pod import P2P_PORT
 from statusfleet.worlds.kubernetes.records import (
@@ -108,7 +109,8 @@ def observe(fleet: StatusFleet, scene: Scene, secrets: Secrets, own_image: str) 
 
     `own_image` is what members run where the spec names no image.
     """
-    pods = pods_by_member(scene.snapshot)
+    owner = Owner(fleet.metadata.namespace, fleet.name, "")
+    pods = pods_by_member(scene.snapshot, owner)
     members = {
         member.name: _member(fleet, member, scene.snapshot, pods.get(member), secrets, own_image)
         for member in desired_members(fleet.spec)

@@ -9,7 +9,7 @@ from typing import Final
 from statusfleet.kube.kinds import PERSISTENT_VOLUME_CLAIM
 from statusfleet.plan import Endpoint, MemberId, ObservedMember, Seat
 from statusfleet.worlds.kubernetes.addresses import Chosen
-from statusfleet.worlds.kubernetes.names import CANARY
+from statusfleet.worlds.kubernetes.names import CANARY, Owner
 from statusfleet.worlds.kubernetes.pin import Choice
 from statusfleet.worlds.kubernetes.pod import DATA, KEY_FILE, METRICS_PORT, P2P_PORT, RPC_PORT
 from statusfleet.worlds.kubernetes.records import (
@@ -37,11 +37,14 @@ def seat(choice: Choice) -> Seat:
     )
 
 
-def pods_by_member(snapshot: Snapshot) -> dict[MemberId, PodRecord]:
-    """Return each member's pod; one that goes away only where there is no other."""
+def pods_by_member(snapshot: Snapshot, owner: Owner) -> dict[MemberId, PodRecord]:
+    """Return each member's pod; one that goes away only where there is no other.
+
+    A copy that somebody made to look into it may bear the same labels, never the same name.
+    """
     found: dict[MemberId, PodRecord] = {}
     for pod in sorted(snapshot.pods.values(), key=lambda pod: not pod.deleting):
-        if pod.member is not None:
+        if pod.member is not None and pod.name == owner.pod(pod.member):
             found[pod.member] = _without_node(pod) if _lost_its_node(pod, snapshot) else pod
     return found
 

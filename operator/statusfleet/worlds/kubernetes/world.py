@@ -154,7 +154,7 @@ class KubernetesWorld:
             StoreError: the memory cannot be used.
         """
         self._fleet, self._view = fleet, self._snapshot()
-        self._pods = pods_by_member(self._view)
+        self._pods = pods_by_member(self._view, self._owner)
         wanted = desired_members(fleet.spec)
         secrets = await self._credentials.values(fleet.spec)
         state = await self._store.read()

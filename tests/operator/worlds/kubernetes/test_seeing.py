@@ -8,6 +8,7 @@ import pytest
 
 from statusfleet.plan import Endpoint, MemberId, ObservedMember
 from statusfleet.worlds.kubernetes.addresses import Chosen
+from statusfleet.worlds.kubernetes.names import Owner
 from statusfleet.worlds.kubernetes.pin import choose_pin
 from statusfleet.worlds.kubernetes.records import (
     Child,
@@ -29,6 +30,7 @@ from support.fleet_observations import fleet, key_of
 MEMBER = MemberId("relayer", 0)
 POD = PodRecord("eth-dev-relayer-0-0", "u", MEMBER, node="node-1", ready=True, since=50.0)
 NODE = NodeRecord("node-1")
+OWNER = Owner("status", "eth-dev", "u")
 ADDRESS = Chosen(Endpoint("8.8.4.4", 31000), "NodePort/ExternalIP")
 
 
@@ -74,14 +76,17 @@ def test_a_pod_that_goes_away_counts_no_more() -> None:
     assert not observed(replace(POD, deleting=True)).ready
     new = PodRecord("eth-dev-relayer-0-0", "v", MEMBER)
     old = replace(POD, deleting=True)
-    assert pods_by_member(Snapshot(pods={"a": new, "b": old})) == {MEMBER: new}
-    assert pods_by_member(Snapshot(pods={"a": old, "b": new})) == {MEMBER: new}
+    assert pods_by_member(Snapshot(pods={"a": new, "b": old}), OWNER) == {MEMBER: new}
+    assert pods_by_member(Snapshot(pods={"a": old, "b": new}), OWNER) == {MEMBER: new}
+    # One that somebody copied with its labels is nobody's.
+    copy = replace(new, name="look-into-it")
+    assert pods_by_member(Snapshot(pods={"a": new, "b": copy}), OWNER) == {MEMBER: new}
 
 
 def test_a_pod_whose_node_was_deleted_is_not_believed() -> None:
     pods, other = {POD.name: POD}, {"node-2": NodeRecord("node-2")}
-    assert pods_by_member(Snapshot(pods=pods, nodes={"node-1": NODE})) == {MEMBER: POD}
-    pod = pods_by_member(Snapshot(pods=pods, nodes=other))[MEMBER]
+    assert pods_by_member(Snapshot(pods=pods, nodes={"node-1": NODE}), OWNER) == {MEMBER: POD}
+    pod = pods_by_member(Snapshot(pods=pods, nodes=other), OWNER)[MEMBER]
     member = observed(pod, None)
     assert (member.ready, member.unready_since) == (False, 10.0)
     assert "its node node-1 was deleted" in member.message
