@@ -6,8 +6,8 @@ again: what is there is read from the mirror, which is complete before the first
 
 That watches progress is proved for each of them: the Lease is renewed by its holder every two
 seconds; Kopf's watch of fleets is compared with one of our own; the mirror's say something each
-minute. While the mirror lists all that is there, which takes its time in a large cluster, each page
-is a word.
+minute, or else are made anew, which the server answers. While the mirror lists all that is there,
+which takes its time in a large cluster, each page is a word.
 """
 
 from __future__ import annotations
