@@ -8,8 +8,10 @@ not answer, look-ups wait for look-ups, and nothing else waits for them.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 MOST_AT_ONCE: Final = 16
@@ -23,11 +25,13 @@ async def host_addresses(host: str) -> tuple[str, ...]:
     """Return the IP addresses of a host, in the order of the system's resolver, each once.
 
     May take long: whoever has no time for that ends it with a timeout. One that still waits for its
-    turn is then not made at all.
+    turn is then not made at all. For an address nobody is asked.
 
     Raises:
         socket.gaierror: the name has no address, or it cannot be told now.
     """
+    with suppress(ValueError):
+        return (str(ipaddress.ip_address(host)),)
     found = await asyncio.get_running_loop().run_in_executor(_threads, _found, host)
     return tuple(dict.fromkeys(found))
 

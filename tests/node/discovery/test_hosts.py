@@ -14,7 +14,6 @@ from statusnode.discovery.hosts import MOST_AT_ONCE, host_addresses, is_absent
 
 async def test_a_host_has_the_addresses_that_the_system_knows() -> None:
     assert "127.0.0.1" in await host_addresses("localhost")
-    assert await host_addresses("192.0.2.7") == ("192.0.2.7",)
 
 
 async def test_what_is_no_name_has_no_address() -> None:
@@ -44,6 +43,8 @@ async def test_a_resolver_that_does_not_answer_holds_up_look_ups_alone(
             # Everything else has threads left.
             for _ in range(MOST_AT_ONCE):
                 await asyncio.to_thread(begun.acquire)
+            assert await host_addresses("192.0.2.7") == ("192.0.2.7",)
+            assert await host_addresses("2001:db8::7") == ("2001:db8::7",)
             for task in waiting:
                 task.cancel()
     finally:
