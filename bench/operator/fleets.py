@@ -10,6 +10,8 @@ from statusfleet.kube.kinds import STATUS_FLEET
 MEMBERS = 10
 _ROLES = {"mailserver": 2, "relayer": 8}
 _IN_A_NAMESPACE = 100
+_EXPOSE = {"type": "ClusterIP", "addressScope": "Private"}
+"""Each member has an address that a record may name, and that the operator dials."""
 _MAX_PEERS = (100, 101)
 """A setting that members read while they run: an edit of it restarts none."""
 
@@ -27,10 +29,7 @@ def namespaces(count: int) -> list[str]:
 def fleet(number: int) -> dict[str, Any]:
     """Return a fleet of ten members: no tree, no canary, reachable within the cluster alone."""
     namespace, name = place(number)
-    roles = {
-        role: {"replicas": replicas, "expose": {"type": "ClusterIP"}}
-        for role, replicas in _ROLES.items()
-    }
+    roles = {role: {"replicas": replicas, "expose": _EXPOSE} for role, replicas in _ROLES.items()}
     return {
         "apiVersion": STATUS_FLEET.api_version,
         "kind": STATUS_FLEET.kind,

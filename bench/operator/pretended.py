@@ -135,7 +135,22 @@ def running(folder: Path, *, nodes: int, namespaces: Sequence[str]) -> Iterator[
         with contextlib.ExitStack() as stack:
             for name, command in commands.items():
                 stack.enter_context(_process(command, folder / f"{name}.log"))
-            yield Pretended(kubeconfig, server.kubeconfig("operator"), log)
+            operators = _trusting(server.kubeconfig("operator"), folder)
+            yield Pretended(kubeconfig, operators, log)
+
+
+def _trusting(kubeconfig: str, folder: Path) -> str:
+    """Have a kubeconfig name the server's authority, as a pod's account does; return its path.
+
+    Where none is named, each client holds all authorities of the system, a megabyte of them.
+    """
+    path = Path(kubeconfig)
+    document = json.loads(path.read_text())
+    cluster = document["clusters"][0]["cluster"]
+    del cluster["insecure-skip-tls-verify"]
+    cluster["certificate-authority"] = str(folder / "certificates" / "apiserver.crt")
+    path.write_text(json.dumps(document))
+    return kubeconfig
 
 
 def _controller_manager(kubeconfig: str) -> list[str]:
