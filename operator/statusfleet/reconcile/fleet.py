@@ -245,7 +245,7 @@ class Reconciler:
 
     def _choose(self, plan: Plan, observation: Observation) -> Membership:
         now = self._now()
-        published = listed(self._trees.publication, self._records)
+        published = listed(self._trees.published, self._records)
         candidates = []
         for member in plan.members:
             observed = observation.members[member.name]
@@ -277,7 +277,7 @@ class Reconciler:
 
     def _seen_tree(self) -> TreeState | None:
         """What is known of the tree without touching it, also where another process published."""
-        known = self._trees.serving or self._trees.publication
+        known = self._trees.serving or self._trees.published
         if known is None:
             return None
         return TreeState(

@@ -60,6 +60,7 @@ class TreeKeeper:
         self._places = Places(sinks, now, waiting, namesakes)
         self._now = now
         self._publication: Publication | None = None
+        self._is_withdrawn = False  # as an earlier fleet of that name was deleted
         self._serving: Publication | None = None
         self._served = served
         self._troubled = 0
@@ -71,8 +72,13 @@ class TreeKeeper:
 
     @property
     def publication(self) -> Publication | None:
-        """What is published now; None before the first tree, and before `recall`."""
+        """What was published last; None before the first tree, and before `recall`."""
         return self._publication
+
+    @property
+    def published(self) -> Publication | None:
+        """`publication` where readers may find it: nobody finds what was withdrawn."""
+        return None if self._is_withdrawn else self._publication
 
     @property
     def serving(self) -> Publication | None:
@@ -135,6 +141,7 @@ class TreeKeeper:
         if self._publication is None:
             memory = (await self._store.read()).tree
             self._publication, self._shown = memory.publication, memory.shown
+            self._is_withdrawn = bool(memory.withdrawn)
             if memory.publication is not None and memory.publication.tree.seq == self._served:
                 self._serving = memory.publication
 
@@ -160,17 +167,17 @@ class TreeKeeper:
             named = ", ".join(sorted(self._shown))
             old = self._publication.tree.domain
             return replace(state, problem=f"the tree at {old} is withdrawn first: {named}")
-        if records or (records is not None and self._publication is not None):
+        if records or (records is not None and self.published is not None):
             await self._meet(link, records)
             try:
                 await self._decide(desired, records, link, key)
             except TreeError as error:
                 return replace(state, problem=str(error), refused=True)
-        elif self._publication is not None:
+        elif self.published is not None:
             await self._meet(link)
-        if self._publication is None or self._publication.tree.link != link:
+        if self.published is None or self.published.tree.link != link:
             return replace(state, sinks=self.states)
-        return await self._serve(desired, self._publication, state)
+        return await self._serve(desired, self.published, state)
 
     async def let_go(self, *, keep: bool) -> tuple[frozenset[str], frozenset[str]]:
         """Withdraw the tree from sinks that are not used any more and may show it.
@@ -276,6 +283,10 @@ class TreeKeeper:
         )
         seq = max(seq, self._places.highest_beside + 1)
         if before is not None and seq == before.tree.seq:
+            if self._is_withdrawn:
+                told = replace(memory.tree, withdrawn={})
+                await self._store.write(replace(memory, tree=told))
+                self._is_withdrawn = False
             return
         signed = tree.sign(key, desired.domain, seq)
         ttl = desired.root_ttl_seconds
@@ -287,7 +298,7 @@ class TreeKeeper:
         shown = self._to_remember()
         told = replace(memory.tree, seq=seq, publication=after, withdrawn={}, shown=shown)
         await self._store.write(replace(memory, tree=told))
-        self._publication, self._shown = after, shown
+        self._publication, self._shown, self._is_withdrawn = after, shown, False
         self._schedule(done=True)  # what was tried before was another tree
 
     async def _serve(

@@ -5,6 +5,8 @@ observe ─► plan ─► apply ─► publish ─► prune ─► probe ─►
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from statusfleet.api.status import ConditionType
@@ -268,6 +270,44 @@ async def test_of_a_paused_fleet_an_operator_tells_what_another_has_published(
         assert (finding.status, finding.reason) == ("Unknown", Reason.NOT_APPLICABLE)
         assert finding.message == "not looked at while the fleet is paused"
     assert found(report, ConditionType.READY).holds
+
+
+async def test_a_fleet_that_comes_back_shows_no_record_before_its_member_is_ready(
+    stage: Stage,
+) -> None:
+    fleet = manifest()
+    await stage.grown(fleet)
+    state = await stage.store.read()
+    withdrawn = replace(state.tree, withdrawn={"uid-of-the-deleted-fleet": stage.time})
+    await stage.store.write(replace(state, tree=withdrawn))
+    stage.restart(grace_seconds=60.0)
+    stage.world.ready.clear()
+    stage.world.unready_since.clear()
+    for _ in range(3):
+        report = await stage.passes(fleet)
+        assert report.tree is not None
+        assert (stage.dns.zones, report.tree.listed) == ([], frozenset())
+        stage.time += 10
+    stage.world.ready = {"relayer-0"}
+    report = await stage.passes(fleet)
+    assert report.tree is not None
+    assert (report.tree.seq, report.tree.listed) == (2, {"relayer-0"})
+    assert (await stage.store.read()).tree.withdrawn == {}
+
+
+async def test_a_fleet_that_comes_back_as_it_was_shows_the_tree_that_was_withdrawn(
+    stage: Stage,
+) -> None:
+    fleet = manifest()
+    await stage.grown(fleet)
+    state = await stage.store.read()
+    withdrawn = replace(state.tree, withdrawn={"uid-of-the-deleted-fleet": stage.time})
+    await stage.store.write(replace(state, tree=withdrawn))
+    stage.restart()
+    report = await stage.passes(fleet)
+    assert report.tree is not None
+    assert (report.tree.seq, report.tree.published, len(report.tree.listed)) == (1, True, 3)
+    assert (await stage.store.read()).tree.withdrawn == {}
 
 
 async def test_an_invalid_edit_is_told_first_since_it_may_be_the_remedy(stage: Stage) -> None:
