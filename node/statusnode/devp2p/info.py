@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from statusnode.crypto.keys import PublicKey
+from statusnode.devp2p.connection import Connection
 from statusnode.devp2p.protocol import Capability, DisconnectReason
 from statusnode.records.enode import Enode
 
@@ -39,6 +40,30 @@ class PeerInfo:
     def node_id(self) -> bytes:
         """keccak256 of the identity, 32 bytes."""
         return self.enode.node_id
+
+
+def peer_info(connection: Connection, dialed: Enode | None, connected_at: float) -> PeerInfo:
+    """Return what is known of a peer: where we dialed it, if we did, and since when (Unix time)."""
+    hello = connection.session.hello
+    host, port = connection.remote_address
+    if dialed is None:
+        enode = Enode(connection.public_key, host, port, port)
+    else:
+        enode = replace(dialed, host=host)
+    standing = connection.standing
+    return PeerInfo(
+        enode,
+        "" if hello is None else hello.client_name,
+        () if hello is None else hello.capabilities,
+        tuple(channel.capability for channel in connection.session.channels),
+        connection.local_address,
+        connection.remote_address,
+        connection.inbound,
+        standing.trusted or standing.fleet,
+        standing.static,
+        standing.fleet,
+        connected_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from statusnode.devp2p.connection import Connection
 from statusnode.devp2p.counters import Counters
 from statusnode.devp2p.dialer import Dialer
 from statusnode.devp2p.events import Ended
-from statusnode.devp2p.info import PeerEvent, PeerEventKind, PeerInfo, StaticNodeInfo
+from statusnode.devp2p.info import PeerEvent, PeerEventKind, PeerInfo, StaticNodeInfo, peer_info
 from statusnode.devp2p.limits import Limits
 from statusnode.devp2p.listener import DEFAULT_PENDING, Listener, PendingSlots, open_socket
 from statusnode.devp2p.owner import Standing
@@ -374,27 +374,8 @@ class Server:
         connection.standing.fleet = node_id in self._fleet
 
     def _info(self, connection: Connection) -> PeerInfo:
-        hello = connection.session.hello
-        host, port = connection.remote_address
         peer = self._connections[connection]
-        if peer.dialed is None:
-            enode = Enode(connection.public_key, host, port, port)
-        else:
-            enode = replace(peer.dialed, host=host)
-        standing = connection.standing
-        return PeerInfo(
-            enode,
-            "" if hello is None else hello.client_name,
-            () if hello is None else hello.capabilities,
-            tuple(channel.capability for channel in connection.session.channels),
-            connection.local_address,
-            connection.remote_address,
-            connection.inbound,
-            standing.trusted or standing.fleet,
-            standing.static,
-            standing.fleet,
-            peer.connected_at,
-        )
+        return peer_info(connection, peer.dialed, peer.connected_at)
 
     def _facts(self, connection: Connection, **more: object) -> dict[str, object]:
         host, port = connection.remote_address
