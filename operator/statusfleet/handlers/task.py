@@ -92,7 +92,7 @@ class FleetTask:
         self._status: Mapping[str, Any] = self._body["status"]
         # The status that we wrote last, or are writing, and what it then was.
         self._written: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None] = None, None
-        self._fleet: StatusFleet | None = None
+        self._right: JsonDict | None = None  # the body of the newest spec that was right
         self._seen: Snapshot | None = None
         self._failures = 0
         self._loop = Wakeful(self._step)
@@ -124,7 +124,7 @@ class FleetTask:
             around.client,
             self.owner,
             self._snapshot,
-            lambda: self._fleet,
+            lambda: self._parsed()[0],
             image=around.image,
             wanted=around.dial_from_nodes,
             slots=around.pods,
@@ -249,27 +249,20 @@ class FleetTask:
 
         A wrong one never stops a fleet that this process has seen right: that goes on as it was.
         """
-        metadata = self._body["metadata"]
-        known = self._fleet
-        if known is not None and known.metadata.generation == metadata.get("generation"):
-            annotations = {"annotations": metadata.get("annotations") or {}}
-            present = known.metadata.model_copy(update=annotations)
-            self._fleet = known.model_copy(update={"metadata": present})
-            return self._fleet, []
-        fleet, problems = self._parse()
+        # In models, which are made anew each time, a thousand fleets would take 15 MiB.
+        body, right = self._body, self._right
+        fleet, problems = _parse(body)
+        known = _parse(right)[0] if right is not None and right is not body else None
         if fleet is not None and known is not None and not problems:
             problems = fleet_problems(fleet, known)
         if fleet is not None and not problems:
-            self._fleet = fleet
+            self._right = body
             return fleet, []
         if known is None:
             return None, problems
-        generation = {"generation": metadata.get("generation", 0)}
+        generation = {"generation": body["metadata"].get("generation", 0)}
         still = known.metadata.model_copy(update=generation)
         return known.model_copy(update={"metadata": still}), problems
-
-    def _parse(self) -> tuple[StatusFleet | None, list[tuple[Path, str]]]:
-        return parse_fleet({key: value for key, value in self._body.items() if key != "status"})
 
     # ── the finalizer, and the end ──
 
@@ -299,7 +292,7 @@ class FleetTask:
         self._dial_back.rest()
         await self._restorer.mend(self._status, self._failures)
         # What is wrong with a spec does not keep its fleet from going as it says.
-        fleet = self._parsed()[0] or self._parse()[0]
+        fleet = self._parsed()[0] or _parse(self._body)[0]
         wait = await self._farewell.step(fleet) if fleet is not None else None
         if wait is None:
             with suppress(NotFoundError):
@@ -362,6 +355,10 @@ class FleetTask:
             # Mostly the same twice: it is kept once.
             self._written = status if status != self._status else self._status, self._status
         await self._board.post([*said, *notices(before, status)], self._around.now())
+
+
+def _parse(body: JsonDict) -> tuple[StatusFleet | None, list[tuple[Path, str]]]:
+    return parse_fleet({key: value for key, value in body.items() if key != "status"})
 
 
 def _next_look(fleet: StatusFleet, report: Report, now: float) -> float:

@@ -134,7 +134,7 @@ class KubernetesWorld:
 
     def rest(self) -> None:
         """Let go of what only a pass needs, and the next one sees anew."""
-        self._view, self._pods, self._choices = Snapshot(), {}, {}
+        self._fleet, self._view, self._pods, self._choices = None, Snapshot(), {}, {}
 
     # ── seeing ──
 
