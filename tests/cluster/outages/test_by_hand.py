@@ -8,6 +8,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
     LEASE,
@@ -79,11 +81,18 @@ async def test_everything_that_is_deleted_comes_back_and_all_stay_who_they_are(
             await asyncio.to_thread(cluster.kubectl, "delete", kind, of_fleet, *where)
         await user.client.delete(LEASE, user.namespace, "statusfleet")
 
-        async def all_back() -> bool:
-            new = await objects(user)
-            return new.keys() == old.keys() and all(new[key] != old[key] for key in old)
+        late: dict[Key, str] = {}
 
-        await eventually(all_back)
+        async def all_back() -> bool:
+            nonlocal late
+            new = await objects(user)
+            late = dict(old.items() & new.items()) | dict.fromkeys(old.keys() ^ new.keys(), "")
+            return not late
+
+        try:
+            await eventually(all_back)
+        except TimeoutError:
+            pytest.fail(f"these are not back, or still the old ones: {late}")
         after = await whole(user)
         assert enodes(after).keys() == enodes(before).keys()
         assert identities(after) == identities(before)
