@@ -16,7 +16,7 @@ from statusfleet.publishers.objects import Owner as SinkOwner
 from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.store.kubernetes import KubernetesStore
-from statusfleet.worlds.kubernetes.dns import dns_objects
+from statusfleet.worlds.kubernetes.dns import dns_account, dns_objects
 from statusfleet.worlds.kubernetes.names import Owner
 from support.killed_publisher import DESIRED
 from support.records import TREE_KEY, vector_node
@@ -42,7 +42,9 @@ class Servers:
 
     async def apply(self, service: DNSService | None = None) -> None:
         """Apply the servers' objects, as the operator does."""
-        for body in dns_objects(self.owner, Image(), self.image, service):
+        account = await self.client.apply(dns_account(self.owner))
+        uid = account["metadata"]["uid"]
+        for body in dns_objects(self.owner, uid, Image(), self.image, service):
             await self.client.apply(body)
 
     async def publish(self, nodes: range) -> TreeState:

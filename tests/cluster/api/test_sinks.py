@@ -26,7 +26,7 @@ from statusfleet.store import State, TreeState
 from statusfleet.store.kubernetes import KubernetesReader, KubernetesStore
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.zone import ZoneSettings
-from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
+from statusfleet.worlds.kubernetes.dns import dns_account, dns_names, dns_objects
 from statusfleet.worlds.kubernetes.names import Owner as WorldOwner
 from statusnode.records.tree import SignedTree, Tree
 from support.kube_api import ApiServer
@@ -179,7 +179,7 @@ async def test_the_servers_objects_are_taken_and_applied_again_they_change_nothi
     client: KubeClient, namespace: str
 ) -> None:
     owner = WorldOwner(namespace, "eth", "11111111-2222-3333-4444-555555555555")
-    bodies = dns_objects(owner, Image(), "registry.example/statusfleet:1.0")
+    bodies = [dns_account(owner), *dns_objects(owner, "6-7", Image(), "r.example/s:1.0")]
     assert {(kind.kind, name) for kind, name in dns_names(owner)} == {
         (body["kind"], body["metadata"]["name"]) for body in bodies
     }
@@ -195,7 +195,7 @@ async def test_the_servers_pods_meet_the_restricted_standard(
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     await client.patch(NAMESPACE, "", namespace, {"metadata": {"labels": labels}})
     owner = WorldOwner(namespace, "eth", "11111111-2222-3333-4444-555555555555")
-    deployment = dns_objects(owner, Image(), "registry.example/statusfleet:1.0")[-1]
+    deployment = dns_objects(owner, "6-7", Image(), "r.example/s:1.0")[-1]
     template = deployment["spec"]["template"]
     metadata = {"name": "pod", "namespace": namespace, "labels": template["metadata"]["labels"]}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}

@@ -39,9 +39,8 @@ from statusfleet.worlds.kubernetes.belonging import whose
 from statusfleet.worlds.kubernetes.names import INTENT
 from statusfleet.worlds.kubernetes.ownership import holds
 from statusfleet.worlds.kubernetes.records import (
+    Applied,
     Child,
-    ServiceRecord,
-    StatefulSetRecord,
     record_of,
 )
 
@@ -50,7 +49,6 @@ MOST_AT_ONCE: Final = 64
 """Members of one fleet that are worked on before others get their turn."""
 RETRY_SECONDS: Final = 60.0
 
-Applied = Child | ServiceRecord | StatefulSetRecord
 Key = tuple[str, str]
 Item = TypeVar("Item")
 

@@ -26,7 +26,7 @@ from statusfleet.kube.kinds import (
 )
 from statusfleet.kube.names import FLEET_LABEL, PART_LABEL, dns_object, fleet_labels
 from statusfleet.worlds.kubernetes.image import image_of
-from statusfleet.worlds.kubernetes.names import Owner
+from statusfleet.worlds.kubernetes.names import ACCOUNT, Owner
 from statusfleet.worlds.kubernetes.pod import (
     RESTRICTED_CONTAINER,
     RESTRICTED_POD,
@@ -40,18 +40,26 @@ _HEALTH_PORT: Final = 8081
 _PROTOCOLS: Final = ("UDP", "TCP")
 
 
+def dns_account(owner: Owner) -> JsonDict:
+    """Return the ServiceAccount under which the servers read."""
+    return {**_body(owner, SERVICE_ACCOUNT), "automountServiceAccountToken": False}
+
+
 def dns_objects(
-    owner: Owner, image: Image, own_image: str, wish: DNSService | None = None
+    owner: Owner, account_uid: str, image: Image, own_image: str, wish: DNSService | None = None
 ) -> list[JsonDict]:
-    """Return what the servers are made of, in the order in which it is needed."""
+    """Return what else the servers are made of, in the order in which it is needed.
+
+    `account_uid` is the UID of their ServiceAccount. Where that is deleted and made anew, so are
+    the pods: a token is bound to the account that it was given for, and kept for most of an hour.
+    """
     return [
-        _service_account(owner),
         _role(owner),
         _role_binding(owner),
         _network_policy(owner),
         _budget(owner),
         _service(owner, wish or DNSService()),
-        _deployment(owner, image, own_image),
+        _deployment(owner, account_uid, image, own_image),
     ]
 
 
@@ -71,10 +79,6 @@ def _body(owner: Owner, kind: Kind, annotations: Mapping[str, str] | None = None
 
 def _selector(owner: Owner) -> dict[str, str]:
     return {FLEET_LABEL: owner.name, PART_LABEL: DNS}
-
-
-def _service_account(owner: Owner) -> JsonDict:
-    return {**_body(owner, SERVICE_ACCOUNT), "automountServiceAccountToken": False}
 
 
 def _role(owner: Owner) -> JsonDict:
@@ -138,8 +142,11 @@ def _service(owner: Owner, wish: DNSService) -> JsonDict:
     return {**_body(owner, SERVICE, wish.annotations), "spec": spec}
 
 
-def _deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
-    labels = fleet_labels(owner.name, part=DNS)
+def _deployment(owner: Owner, account_uid: str, image: Image, own_image: str) -> JsonDict:
+    metadata = {
+        "annotations": {ACCOUNT: account_uid},
+        "labels": fleet_labels(owner.name, part=DNS),
+    }
     apart = {
         "weight": 100,
         "podAffinityTerm": {
@@ -171,7 +178,7 @@ def _deployment(owner: Owner, image: Image, own_image: str) -> JsonDict:
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
             },
-            "template": {"metadata": {"labels": labels}, "spec": spec},
+            "template": {"metadata": metadata, "spec": spec},
         },
     }
 

@@ -63,6 +63,8 @@ class Child:
     owned: str = ""
     member: MemberId | None = None
     deleting: bool = False
+    uid: str = ""
+    """Of a ServiceAccount, to which tokens of pods are bound; not kept of other kinds."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -144,7 +146,16 @@ class Snapshot:
     """What is of any other kind in `RECORDS`, such as claims, ConfigMaps, Secrets."""
     nodes: Mapping[str, NodeRecord] = field(default_factory=dict)
 
+    def applied(self, kind: str, name: str) -> Applied | None:
+        """Return the record of an object of a kind that we apply."""
+        if kind == SERVICE.kind:
+            return self.services.get(name)
+        if kind == STATEFUL_SET.kind:
+            return self.stateful_sets.get(name)
+        return self.children.get((kind, name))
 
+
+Applied = Child | ServiceRecord | StatefulSetRecord
 Record = Child | ServiceRecord | StatefulSetRecord | PodRecord | NodeRecord
 
 
@@ -160,8 +171,9 @@ def child_from_body(body: Body) -> Child:
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
     version = str(metadata.get("resourceVersion", ""))
+    kind = sys.intern(str(body["kind"]))
     return Child(
-        kind=sys.intern(str(body["kind"])),
+        kind=kind,
         # The objects of a member are called alike: the name is kept once.
         name=sys.intern(str(metadata["name"])),
         version=int(version) if version.isdecimal() else 0,
@@ -169,6 +181,7 @@ def child_from_body(body: Body) -> Child:
         owned=owned_fields(metadata),
         member=member_of(metadata.get("labels") or {}),
         deleting="deletionTimestamp" in metadata,
+        uid=str(metadata.get("uid", "")) if kind == SERVICE_ACCOUNT.kind else "",
     )
 
 

@@ -35,13 +35,13 @@ from statusfleet.store.state import State
 from statusfleet.worlds.canary import canary_settings
 from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.kubernetes.addresses import Seen, advertised, dialed
-from statusfleet.worlds.kubernetes.applying import Applied, Applier, in_turns, together
+from statusfleet.worlds.kubernetes.applying import Applier, Outcome, child_of, in_turns, together
 from statusfleet.worlds.kubernetes.canary import CanaryReader, canary_names, canary_objects
 from statusfleet.worlds.kubernetes.claim import claim, drops_claim
 from statusfleet.worlds.kubernetes.configmap import config_map
 from statusfleet.worlds.kubernetes.credentials import Credentials, Values
 from statusfleet.worlds.kubernetes.deployment import CANARY_KEY_FILE
-from statusfleet.worlds.kubernetes.dns import dns_names, dns_objects
+from statusfleet.worlds.kubernetes.dns import dns_account, dns_names, dns_objects
 from statusfleet.worlds.kubernetes.hostnames import HostNames, LookUp
 from statusfleet.worlds.kubernetes.hurrying import hurry
 from statusfleet.worlds.kubernetes.names import Owner
@@ -278,7 +278,9 @@ class KubernetesWorld:
         if wanted:
             spec = self._fleet.spec
             service = spec.tree.served_by if spec.tree is not None else None
-            for body in dns_objects(self._owner, spec.image, self._image, service):
+            account = await self._apply(dns_account(self._owner))
+            uid = child_of(account.record).uid if account.record is not None else ""
+            for body in dns_objects(self._owner, uid, spec.image, self._image, service):
                 await self._ensure(body)
             return
         for kind, name in dns_names(self._owner):
@@ -383,17 +385,13 @@ class KubernetesWorld:
 
     async def _ensure(self, body: JsonDict) -> bool:
         """Have an object be there as it should be; tell whether it had to be written."""
-        seen = self._seen(body["kind"], body["metadata"]["name"])
-        return (await self._applier.apply(body, seen)).written
+        return (await self._apply(body)).written
 
-    def _seen(self, kind: str, name: str) -> Applied | None:
-        if kind == SERVICE.kind:
-            return self._view.services.get(name)
-        if kind == STATEFUL_SET.kind:
-            return self._view.stateful_sets.get(name)
-        return self._view.children.get((kind, name))
+    async def _apply(self, body: JsonDict) -> Outcome:
+        seen = self._view.applied(body["kind"], body["metadata"]["name"])
+        return await self._applier.apply(body, seen)
 
     async def _delete(self, kind: Kind, name: str) -> None:
         """Have an object of the fleet be gone, and leave alone another's of that name."""
-        if self._applier.latest((kind.kind, name), self._seen(kind.kind, name)) is not None:
+        if self._applier.latest((kind.kind, name), self._view.applied(kind.kind, name)) is not None:
             await self._applier.delete(kind, self._owner.namespace, name)

@@ -24,7 +24,7 @@ OPERATOR = {NAME: "statusfleet", "app.kubernetes.io/component": "operator"}
 PROMETHEUS = {NAME: "prometheus"}
 MEMBER = OWNER.member_labels(MemberId("relayer", 0))
 CANARY = OWNER.canary_labels
-DNS = dns_objects(OWNER, fleet({"roles": {"relayer": {}}}).spec.image, "r/s:1")
+DNS = dns_objects(OWNER, "5-6", fleet({"roles": {"relayer": {}}}).spec.image, "r/s:1")
 DNS_POD: dict[str, str] = DNS[-1]["spec"]["template"]["metadata"]["labels"]
 POLICIES = [
     member_policy(OWNER),
