@@ -201,6 +201,9 @@ class Reconciler:
         }
         found.want(targets, resting=seen)
 
+    def _unreachable(self) -> frozenset[str]:
+        return self._dial_back.unreachable() if self._dial_back is not None else frozenset()
+
     def _reach(self) -> Reach | None:
         if self._dial_back is None:
             return None
@@ -323,7 +326,7 @@ class Reconciler:
             return
         wish = canary_wish(fleet, plan, observation)
         self._probing = self._probing or (
-            wish is not None and may_start(plan, observation, self._listed)
+            wish is not None and may_start(plan, observation, self._listed | self._unreachable())
         )
         if self._probing and wish is not None:
             await self._world.probe(wish)

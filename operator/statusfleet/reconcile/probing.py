@@ -1,8 +1,8 @@
 """What the canary is asked to do, from what is planned and seen. Pure.
 
 It goes through the members that are ready: one that is not is told of by the condition Ready, and a
-probe that fails on it would say nothing new. It first runs when every ready member is published, so
-that a fleet that is just starting is not called broken.
+probe that fails on it would say nothing new. It first runs when every ready member is published, or
+was dialed in vain for a while, so that a fleet that is just starting is not called broken.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ def canary_wish(fleet: StatusFleet, plan: Plan, observation: Observation) -> Can
     )
 
 
-def may_start(plan: Plan, observation: Observation, listed: frozenset[str]) -> bool:
-    """Tell whether the first run may begin: every ready member is in the tree, where there is one.
+def may_start(plan: Plan, observation: Observation, settled: frozenset[str]) -> bool:
+    """Tell whether the first run may begin: nobody who is ready is on the way into a tree.
 
-    `listed` are the members whose records are published.
+    `settled` are the members whose records are published, and those that cannot be reached.
     """
     if plan.tree is None:
         return True
     ready = {m.name for m in plan.members if m.record and _is_ready(m, observation)}
-    return ready <= listed
+    return ready <= settled
 
 
 def _is_ready(member: Member, observation: Observation) -> bool:

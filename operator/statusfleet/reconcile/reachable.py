@@ -24,6 +24,8 @@ from statusnode.records.enode import Enode
 
 LONGEST_RETRY_SECONDS: Final = 300.0
 _MOST_AT_ONCE: Final = 8
+_IN_VAIN: Final = 5
+"""Dials without success after which a member counts as unreachable: half a minute from here."""
 MOST_OF_ALL: Final = 64
 """Fleets whose members are dialed from here at a time, where many are looked after (`slots`)."""
 
@@ -121,6 +123,10 @@ class DialBack:
         """Return by name what kept members from being reached when they were last dialed."""
         return {name: proof.problem for name, proof in self._proofs.items() if proof.problem}
 
+    def unreachable(self) -> frozenset[str]:
+        """Return the members that were dialed in vain so often that nobody should wait for them."""
+        return frozenset(name for name, proof in self._proofs.items() if _is_given_up(proof))
+
     def pending(self) -> tuple[str, ...]:
         """Return the members that were not dialed yet."""
         return tuple(n for n, p in self._proofs.items() if not p.proved and not p.problem)
@@ -193,7 +199,16 @@ class DialBack:
             due=self._now() + spread * (retry if problem else vantage.repeat_seconds),
         )
         self._proofs[name] = found
-        return (found.proved, found.problem) != (proof.proved, proof.problem)
+        return _news(found) != _news(proof)
+
+
+def _is_given_up(proof: Proof) -> bool:
+    return not proof.proved and proof.failures >= _IN_VAIN
+
+
+def _news(proof: Proof) -> tuple[bool, str, bool]:
+    """Return what of a proof is made known."""
+    return proof.proved, proof.problem, _is_given_up(proof)
 
 
 def _proof(known: Proof | None, target: Target) -> Proof:

@@ -58,3 +58,24 @@ async def test_a_paused_fleet_s_members_are_not_dialed(stage: Stage) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_the_canary_runs_also_where_a_member_cannot_be_reached(stage: Stage) -> None:
+    nobody = Nobody()
+    found = dialing(stage, nobody)
+    stage.restart(dial_back=found)
+    await stage.passes(manifest())
+    stage.world.ready |= set(stage.world.running)
+    task = asyncio.create_task(found.run())
+    await stage.passes(manifest())
+    assert stage.world.canary is None
+    while len(found.unreachable()) < 3:
+        stage.time += 1000
+        found.rest()
+        await stage.passes(manifest())
+        await asyncio.sleep(0)
+    await stage.passes(manifest())
+    assert stage.world.canary is not None
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
 from statusfleet.plan import MemberId, ObservedMember
@@ -166,3 +167,27 @@ async def test_a_slow_dial_elsewhere_keeps_nobody_waiting() -> None:
         await one.told()
         assert one.subject.pending() == ()
         assert len(one.there.knocks) == 1
+
+
+async def test_nobody_waits_for_a_member_that_was_dialed_in_vain_again_and_again() -> None:
+    doors = Doors()
+    doors.problem = "no route"
+    async with dialing(doors) as one:
+
+        async def dialed_again(others: Iterator[int]) -> frozenset[str]:
+            one.time += 1000
+            # That somebody else is wanted too has the times be looked at.
+            wanted = {"relayer-0": SOMEBODY, f"relayer-{next(others)}": ELSEWHERE}
+            one.subject.want({name: one.target(enode) for name, enode in wanted.items()})
+            await one.told() if one.subject.pending() else None
+            return one.subject.unreachable()
+
+        numbers = itertools.count(1)
+        assert await dialed_again(numbers) == frozenset()
+        while not await dialed_again(numbers):
+            assert len(doors.knocks) < 100
+        assert one.subject.unreachable() == {"relayer-0"}
+        doors.problem = ""
+        while await dialed_again(numbers):
+            assert len(doors.knocks) < 100
+        assert one.subject.proved("relayer-0", SOMEBODY)
