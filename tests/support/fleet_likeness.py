@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from statusfleet.kube.kinds import SERVICE_ACCOUNT
 from statusfleet.kube.names import NODE_KEY, PART_LABEL
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enode import Enode
@@ -93,6 +94,9 @@ def _names(sight: Sight) -> Iterator[tuple[str, str]]:
     if "@" in url:
         yield url.partition("@")[0], "<key of the tree>"
     yield sight.fleet["metadata"]["uid"], "<uid>"
+    for name, body in sight.objects.items():
+        if body["kind"] == SERVICE_ACCOUNT.kind:
+            yield body["metadata"]["uid"], f"<uid of {name}>"
     yield sight.fleet["metadata"]["namespace"], "<namespace>"
     yield from _addresses(sight)
 

@@ -137,7 +137,9 @@ async def picture(user: FleetUser) -> dict[str, Any]:
                 "spec": item.get("spec") if kind.api_version != "v1" else None,
             }
             text = json.dumps(kept, sort_keys=True).replace(user.namespace, "NAMESPACE")
-            text = re.sub(r'("[a-z.]*/(restart-hash|revision)": )"[^"]*"', r'\1""', text)
+            text = re.sub(
+                r'("[a-z.]*/(restart-hash|revision|service-account-uid)": )"[^"]*"', r'\1""', text
+            )
             name = re.sub(r"-state-.*", "-state-*", metadata["name"])
             found[f"{kind} {name}"] = json.loads(text)
     return found
