@@ -252,7 +252,7 @@ async def _running(target: str, folder: Path) -> AsyncIterator[Asker]:
         await process.wait()
 
 
-async def _dialed(enode: Enode, relay: RelayHost, process: Process, log: Path):  # noqa: ANN202
+async def _dialed(enode: Enode, relay: RelayHost, process: Process, log: Path):  # noqa: ANN202 - the type is that of `dial`
     key = PrivateKey.generate()
     async with asyncio.timeout(PATIENCE):
         while process.returncode is None:

@@ -26,7 +26,7 @@ from audit import POLICY
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests"))  # the API server of its own is the one of the tests
 
-from support import kube_api  # noqa: E402
+from support import kube_api  # noqa: E402 - found by the path above
 
 KWOK = "sigs.k8s.io/kwok"
 KWOK_VERSION = "v0.8.0"

@@ -68,7 +68,7 @@ class ArchiveProcess:
         """The process id; None: it does not run."""
         return self._process.pid if self._process else None
 
-    async def ask(self, operation: str, *arguments: object) -> Any:  # noqa: ANN401
+    async def ask(self, operation: str, *arguments: object) -> Any:  # noqa: ANN401 - see `frame`
         """Let the store do something and return what it returns.
 
         Raises:
@@ -91,10 +91,10 @@ class ArchiveProcess:
         async with self._turn:
             await self._started()
 
-    async def _exchange(self, operation: str, *arguments: object) -> Any:  # noqa: ANN401
+    async def _exchange(self, operation: str, *arguments: object) -> Any:  # noqa: ANN401 - the same
         process = await self._started()
         assert process.stdin is not None  # noqa: S101 - both were asked for as pipes
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 - as above
         try:
             if process.stdin.is_closing():
                 # uvloop raises no OSError for a write to a pipe that it knows to be closed.

@@ -83,7 +83,7 @@ class Miner:
         try:
             process = await self._worker()
             assert process.stdin is not None  # noqa: S101 - both were asked for as pipes
-            assert process.stdout is not None  # noqa: S101
+            assert process.stdout is not None  # noqa: S101 - as above
             if process.stdin.is_closing():
                 # uvloop raises no OSError for a write to a pipe that it knows to be closed.
                 raise BrokenPipeError
