@@ -33,6 +33,8 @@ _FOR_A_PERSON: Final = frozenset(
 )
 """Reasons that somebody has to see to: told of at once, whatever the condition was before."""
 _SILENT: Final = frozenset({"TreePropagated"})
+LASTING_SECONDS: Final = 60.0
+"""After which time it is worth a warning that something is lost that every start lacks at first."""
 _log = logging.getLogger(__name__)
 
 
@@ -58,10 +60,58 @@ def notices(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Not
         if kind in _GOOD:
             if status == "False" and (not known or one["reason"] == Reason.ROLLING_OUT):
                 continue  # it has only just begun, or Progressing says so
+            if _may_pass(before, after, one):
+                continue
             if status != "Unknown":
-                yield _notice(one, warning=status == "False")
+                wanted = one["reason"] == Reason.DELETING
+                yield _notice(one, warning=status == "False" and not wanted)
         elif status == "True":
             yield _notice(one)
+
+
+class Patience:
+    """Says what changed, but not at once what may pass by itself, and nothing twice in a row.
+
+    A member that is just being started has no address yet, and its fleet is not ready: nothing to
+    warn of, unless it stays so. And the members of a fleet are reached one after the other, which
+    is worth a word once.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+        self._told: dict[Notice, float] = {}
+
+    @property
+    def next_look(self) -> float | None:
+        """When something will have lasted for long enough (unix seconds)."""
+        return min(self._until.values(), default=None)
+
+    def notices(
+        self, before: Mapping[str, Any], after: Mapping[str, Any], now: float
+    ) -> Iterator[Notice]:
+        """Yield what to say when one status follows another; `now` is in unix seconds."""
+        self._told = {one: at for one, at in self._told.items() if now - at < LASTING_SECONDS}
+        for notice in (*notices(before, after), *self._over(before, after, now)):
+            if notice.warning:
+                self._told.clear()  # what is well again after that is worth a word
+            if notice not in self._told:
+                self._told[notice] = now
+                yield notice
+
+    def _over(
+        self, before: Mapping[str, Any], after: Mapping[str, Any], now: float
+    ) -> Iterator[Notice]:
+        """Take that one status follows another; yield what has lasted."""
+        old = {one.get("type"): one.get("status") for one in before.get("conditions") or ()}
+        for one in after.get("conditions") or ():
+            kind = one["type"]
+            if one["status"] != "False" or one["reason"] in _FOR_A_PERSON:
+                self._until.pop(kind, None)
+            elif old.get(kind) != "False" and _may_pass(before, after, one):
+                self._until[kind] = now + LASTING_SECONDS
+            elif self._until.get(kind, now + 1) <= now:
+                del self._until[kind]
+                yield _notice(one, warning=True)
 
 
 def restarts(names: Iterable[str]) -> Iterator[Notice]:
@@ -130,6 +180,15 @@ class Noticeboard:
             "lastTimestamp": moment(now),
             "count": 1,
         }
+
+
+def _may_pass(before: Mapping[str, Any], after: Mapping[str, Any], lost: Mapping[str, Any]) -> bool:
+    """Tell whether what is lost may come with a start alone: of members that the spec has added."""
+    if lost["reason"] == Reason.ADDRESS_MISSING:
+        return True
+    seen = before.get("observedGeneration")
+    edited = seen is not None and seen != after.get("observedGeneration")
+    return edited and (lost["type"], lost["reason"]) == ("Ready", Reason.MEMBERS_NOT_READY)
 
 
 def _notice(condition: Mapping[str, Any], *, warning: bool = False) -> Notice:

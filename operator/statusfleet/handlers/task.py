@@ -26,7 +26,7 @@ from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.inheritance import Inheritance
 from statusfleet.handlers.kept import is_news, once, slim
 from statusfleet.handlers.mending import Restorer
-from statusfleet.handlers.notices import Noticeboard, left, notices, restarts, unused
+from statusfleet.handlers.notices import Noticeboard, Patience, left, restarts, unused
 from statusfleet.handlers.numbers import Outcome
 from statusfleet.handlers.recollection import namesakes, reached, served
 from statusfleet.handlers.slot import Slot
@@ -152,6 +152,7 @@ class FleetTask:
             self._world, self._trees, self._store, self._sinks, around.now, self.owner.uid
         )
         self._board = Noticeboard(around.client, self.owner)
+        self._patience = Patience()
         self._restorer = Restorer(self._store, self._builder.again, self._board, around.now)
         self._inheritance = Inheritance(self._status)
 
@@ -242,7 +243,9 @@ class FleetTask:
         said = [*restarts(report.restarted), *left(report.left), *unused(fleet, self._status)]
         self._around.numbers.restarts += len(report.restarted)
         await self._write(fleet_status(fleet, report, self._status, now), said)
-        return _next_look(fleet, report, now), "done"
+        warn = self._patience.next_look
+        wait = _next_look(fleet, report, now)
+        return (wait if warn is None else min(wait, max(0.0, warn - now))), "done"
 
     def _parsed(self) -> tuple[StatusFleet | None, list[tuple[Path, str]]]:
         """Return the fleet to go by and what is wrong with the newest spec.
@@ -354,7 +357,8 @@ class FleetTask:
                 self._status = once(answer.get("status") or {})
             # Mostly the same twice: it is kept once.
             self._written = status if status != self._status else self._status, self._status
-        await self._board.post([*said, *notices(before, status)], self._around.now())
+        now = self._around.now()
+        await self._board.post([*said, *self._patience.notices(before, status, now)], now)
 
 
 def _parse(body: JsonDict) -> tuple[StatusFleet | None, list[tuple[Path, str]]]:

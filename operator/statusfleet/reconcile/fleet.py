@@ -128,7 +128,7 @@ class Reconciler:
         leaving = await self._prune(plan)
         stalled = self._stalling.update(plan, observation, self._now())
         await self._keep_underway()
-        await self._probe(fleet, plan, observation)
+        await self._probe(fleet, plan, observation, rollout)
         # Else what this pass could not bring about would be told by the next one, minutes later.
         observation = replace(observation, problems=self._world.problems)
         seen = replace(
@@ -319,7 +319,9 @@ class Reconciler:
                 self._records.pop(name, None)
         return {name: when for name, when in leaving.items() if name not in due}
 
-    async def _probe(self, fleet: StatusFleet, plan: Plan, observation: Observation) -> None:
+    async def _probe(
+        self, fleet: StatusFleet, plan: Plan, observation: Observation, rollout: RolloutStep
+    ) -> None:
         if not plan.canary_enabled:
             self._probing = False
             await self._world.probe(None)
@@ -329,7 +331,9 @@ class Reconciler:
             wish is not None and may_start(plan, observation, self._listed | self._unreachable())
         )
         if self._probing and wish is not None:
-            await self._world.probe(wish)
+            # The last to be started anew: it tells what a change has done to the members.
+            through = not rollout.outdated and not self._stalling.renewed
+            await self._world.probe(replace(wish, renew=through))
 
     async def _tree_key(self, fleet: StatusFleet, observation: Observation) -> PrivateKey:
         """Return the key that signs the tree: the manifest's, or one that was made once.

@@ -19,7 +19,10 @@ from statusnode.records.enode import Enode
 
 @dataclass(frozen=True, slots=True)
 class CanaryWish:
-    """What the canary should do: which members by name, how often, within which time."""
+    """What the canary should do: which members by name, how often, within which time.
+
+    Without `renew`, one that runs goes on by the image that it was started with.
+    """
 
     relayers: tuple[tuple[str, Enode], ...]
     mailservers: tuple[tuple[str, Enode], ...]
@@ -27,6 +30,7 @@ class CanaryWish:
     timeout_seconds: float
     min_pow: float
     mail_password: SecretStr = field(repr=False)
+    renew: bool = True
 
 
 Knock = Callable[[Enode], Awaitable[str]]

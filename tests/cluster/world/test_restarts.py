@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statusfleet.kube.kinds import EVENT, POD
+from statusfleet.kube.kinds import DEPLOYMENT, EVENT, POD
 from support.operator_process import FleetUser, condition, eventually, has_reason, is_true
 
 RELAYER = {"replicas": 2, "expose": {"type": "NodePort", "addressScope": "Private"}}
@@ -54,16 +54,27 @@ async def test_members_that_are_started_anew_stay_in_the_tree_and_are_told_of_on
 async def test_a_change_that_breaks_the_only_member_is_told_and_undone(
     user: FleetUser, image: str
 ) -> None:
-    roles, quiet = {"relayer": {**RELAYER, "replicas": 1}}, {"canary": {"enabled": False}}
-    await user.apply(roles=roles, **quiet)
+    roles = {"relayer": {**RELAYER, "replicas": 1}}
+
+    async def canary_images() -> list[str]:
+        found = await user.client.find(DEPLOYMENT, user.namespace, f"{user.name}-canary")
+        pod = found["spec"]["template"]["spec"] if found is not None else {"containers": []}
+        return [container["image"] for container in pod["containers"]]
+
+    async def is_probed() -> bool:
+        return await canary_images() == [image]
+
+    await user.apply(roles=roles)
     await user.until(is_true("Ready"), "ready")
-    await user.apply(roles=roles, image=NOWHERE, **quiet)
+    await eventually(is_probed)
+    await user.apply(roles=roles, image=NOWHERE)
     status = await user.until(has_reason("Progressing", "RolloutStopped"), "stopped")
     assert condition(status, "Progressing")["status"] == "False"
     assert "relayer-0: ErrImageNeverPull" in condition(status, "Progressing")["message"]
+    assert await is_probed()  # by what worked, since it is the last to be started anew
     repository, _, tag = image.rpartition(":")
     own = {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"}
-    await user.apply(roles=roles, image=own, **quiet)
+    await user.apply(roles=roles, image=own)
     await user.until(
         lambda status: is_true("Ready")(status) and has_reason("Progressing", "Steady")(status),
         "mended",

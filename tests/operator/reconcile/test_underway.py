@@ -217,3 +217,28 @@ async def test_the_next_operator_begins_with_no_other_member_where_one_is_broken
     report = await rolling.passes(configured(3, 6), 3)
     assert rolling.world.restarted == ("relayer-0",)
     assert progress(report).reason is Reason.ROLLOUT_STOPPED
+
+
+async def test_the_canary_is_started_anew_when_the_members_are_through_a_change_and_not_before(
+    rolling: RollingStage,
+) -> None:
+    def may_be_renewed() -> bool:
+        assert rolling.world.canary is not None
+        return rolling.world.canary.renew
+
+    await rolling.grown(configured(2, 5))
+    assert may_be_renewed()
+    for _ in range(2):  # it stops at the first one, and stays so for the next operator
+        await rolling.passes(configured(2, 6), 2)
+        assert not may_be_renewed()
+        rolling.restart_operator()
+    rolling.world.messages.clear()
+    rolling.world.ready = {"relayer-0", "relayer-1"}
+    await rolling.passes(configured(2, 6))  # the second one goes, and fails as the last of all
+    assert rolling.world.restarted == ("relayer-0", "relayer-1")
+    await rolling.passes(configured(2, 6), 2)
+    assert not may_be_renewed()
+    rolling.world.messages.clear()
+    rolling.world.ready = {"relayer-0", "relayer-1"}
+    await rolling.passes(configured(2, 6))
+    assert may_be_renewed()

@@ -33,13 +33,15 @@ _BYTES: Final = 64 * 1024
 _log = logging.getLogger(__name__)
 
 
-def canary_objects(owner: Owner, settings: JsonObject, image: Image, own: str) -> list[JsonDict]:
-    """Return what a canary is made of, in the order in which it is needed."""
-    return [
-        canary_policy(owner),
-        canary_secret(owner, settings),
-        canary_deployment(owner, image, own),
-    ]
+def canary_objects(
+    owner: Owner, settings: JsonObject, image: Image, own: str, *, renew: bool = True
+) -> list[JsonDict]:
+    """Return what a canary is made of, in the order in which it is needed.
+
+    Without `renew`, only what changes no pod that runs.
+    """
+    still = [canary_policy(owner), canary_secret(owner, settings)]
+    return [*still, canary_deployment(owner, image, own)] if renew else still
 
 
 def canary_names(owner: Owner) -> list[tuple[Kind, str]]:

@@ -20,6 +20,7 @@ from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import ConflictError, ForbiddenError
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
+    DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
     POD,
     POD_DISRUPTION_BUDGET,
@@ -44,7 +45,7 @@ from statusfleet.worlds.kubernetes.deployment import CANARY_KEY_FILE
 from statusfleet.worlds.kubernetes.dns import dns_account, dns_names, dns_objects
 from statusfleet.worlds.kubernetes.hostnames import HostNames, LookUp
 from statusfleet.worlds.kubernetes.hurrying import hurry
-from statusfleet.worlds.kubernetes.names import Owner
+from statusfleet.worlds.kubernetes.names import CANARY, Owner
 from statusfleet.worlds.kubernetes.networkpolicy import member_policy
 from statusfleet.worlds.kubernetes.pin import Choice, choose_pin, role_of
 from statusfleet.worlds.kubernetes.poddisruptionbudget import pod_disruption_budget
@@ -370,9 +371,10 @@ class KubernetesWorld:
             return
         assert self._fleet is not None  # noqa: S101 - a wish is made from an observation
         await self._store.ensure_canary_key()
-        settings = canary_settings(wish, CANARY_KEY_FILE)
-        image = self._fleet.spec.image
-        objects = canary_objects(self._owner, settings, image, self._image)
+        settings, image = canary_settings(wish, CANARY_KEY_FILE), self._fleet.spec.image
+        there = (DEPLOYMENT.kind, self._owner.child(CANARY)) in self._view.children
+        renew = wish.renew or not there
+        objects = canary_objects(self._owner, settings, image, self._image, renew=renew)
         changed = [await self._ensure(body) for body in objects]
         if any(changed):
             await hurry(self._client, self._owner.namespace, self._canary_pod(), objects)
