@@ -19,6 +19,9 @@ from statusfleet.kube.transport import Transport
 
 FIELD_MANAGER: Final = "statusfleet"
 """Our name in the managed fields of every object."""
+ABSENT: Final = "1"
+"""Given as an object's resourceVersion: it must not be there yet. No object has this version, since
+the first that a server gives is a later one, and what is not there is made whatever is given."""
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 _APPLY: Final = "application/apply-patch+yaml"
@@ -106,17 +109,23 @@ class KubeClient(KubeReader):
         force: bool = False,
         dry_run: bool = False,
         field_manager: str = FIELD_MANAGER,
+        resource_version: str = "",
     ) -> JsonDict:
         """Have the server merge `body` into the object, or make it (server-side apply).
 
         Fields that an earlier `apply` by `field_manager` set and `body` lacks go away. What others
         set is left alone: to set it as well is a conflict, unless `force` takes it over. With
-        `dry_run` the answer is what would be, and nothing is kept.
+        `dry_run` the answer is what would be, and nothing is kept. With `resource_version` an
+        object that is there must have that one: with `ABSENT` there must be none.
 
         Raises:
-            FieldConflictError: somebody else holds fields; it names them with their holders.
-            ConflictError: `metadata.uid` or `resourceVersion` are given and are others.
+            FieldConflictError: somebody else holds fields; it names them with their holders. Of an
+                object with another resourceVersion as well.
+            ConflictError: the object has another resourceVersion, or is there at all.
+            InvalidError: besides what the word says, `metadata.uid` is given and is another's.
         """
+        if resource_version:
+            body = {**body, "metadata": {**body["metadata"], "resourceVersion": resource_version}}
         return await self._apply(body, "", field_manager, force=force, dry_run=dry_run)
 
     async def patch_status(

@@ -65,19 +65,6 @@ class KubeReader:
         """
         return [item async for item in self.iterate(kind, namespace, **which)]
 
-    async def glance(self, kind: Kind, namespace: str, name: str) -> JsonDict | None:
-        """Return an object's metadata as the server remembers it, None where there is none.
-
-        May be a moment behind, takes a thirtieth of the time that a list does which may not, and
-        needs no other right than that. Raises as `list`.
-        """
-        query = {"fieldSelector": f"metadata.name={name}", "resourceVersion": "0"}
-        what = words("list", kind, namespace, name)
-        answer = await self._send(
-            what, "GET", kind.path(namespace), query=query, accept=METADATA_LIST
-        )
-        return next(iter(answer.get("items") or ()), None)
-
     async def iterate(
         self, kind: Kind, namespace: str = "", *, page: int = _PAGE, **which: Unpack[Which]
     ) -> AsyncIterator[JsonDict]:

@@ -16,6 +16,7 @@ from statusfleet.kube import (
     KubeClient,
     NotFoundError,
 )
+from statusfleet.kube.client import ABSENT
 from statusfleet.kube.kinds import CONFIG_MAP, NAMESPACE, POD, SECRET, SERVICE, Kind
 from support.kube_api import ApiServer
 
@@ -62,6 +63,38 @@ async def test_what_is_applied_no_more_goes_away(client: KubeClient, namespace: 
 async def test_to_apply_the_same_again_changes_nothing(client: KubeClient, namespace: str) -> None:
     first = await client.apply(config_map(namespace, "a", x="1"))
     assert await client.apply(config_map(namespace, "a", x="1")) == first
+
+
+async def test_what_nobody_may_have_made_yet_is_made_once_and_stays_ours_to_take_out(
+    client: KubeClient, namespace: str
+) -> None:
+    made = await client.apply(config_map(namespace, "a", x="1", y="1"), resource_version=ABSENT)
+    # Another's field in the way is told as such; without one, that the object is there at all.
+    for body, refused in (
+        (config_map(namespace, "a", z="1"), ConflictError),
+        (config_map(namespace, "a", x="2"), FieldConflictError),
+    ):
+        with pytest.raises(ConflictError) as error:
+            await client.apply(body, resource_version=ABSENT, field_manager="somebody")
+        assert type(error.value) is refused
+    assert await client.get(CONFIG_MAP, namespace, "a") == made
+    version = made["metadata"]["resourceVersion"]
+    less = config_map(namespace, "a", x="1")
+    assert (await client.apply(less, resource_version=version))["data"] == {"x": "1"}
+    with pytest.raises(ConflictError):
+        await client.apply(less, resource_version=version)
+
+
+async def test_of_many_who_make_an_object_at_a_time_one_does(
+    client: KubeClient, namespace: str
+) -> None:
+    bodies = [config_map(namespace, "a", **{f"x{number}": ""}) for number in range(16)]
+    told = await asyncio.gather(
+        *(client.apply(body, resource_version=ABSENT) for body in bodies), return_exceptions=True
+    )
+    (made,) = [answer for answer in told if isinstance(answer, dict)]
+    assert sum(isinstance(answer, ConflictError) for answer in told) == len(bodies) - 1
+    assert await client.get(CONFIG_MAP, namespace, "a") == made
 
 
 async def test_a_field_of_somebody_else_is_a_conflict_with_names(

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeVar
 
-from statusfleet.kube.client import KubeClient
+from statusfleet.kube.client import ABSENT, KubeClient
 from statusfleet.kube.errors import (
     AnswerError,
     ConflictError,
@@ -135,9 +135,8 @@ class Applier:
         if self._must_wait(key, child, intent):
             return Outcome(present)
         try:
-            if child is None:
-                await self._check_free(body)
-            record = record_of(await self._client.apply(body))
+            made = await (self._make(body) if child is None else self._client.apply(body))
+            record = record_of(made)
         except (_TakenError, FieldConflictError, ForbiddenError, InvalidError) as error:
             version = child.version if child is not None else 0
             until = self._now() + RETRY_SECONDS
@@ -179,12 +178,29 @@ class Applier:
         self._refused = {key: said for key, said in self._refused.items() if key in self._asked}
         self._asked = set()
 
-    async def _check_free(self, body: Body) -> None:
-        """Raise _TakenError where somebody else has an object of that name."""
-        kind, namespace, name = identity(body)
-        found = await self._client.glance(kind, namespace, name)
-        if found is not None and (holder := whose(found, body)):
+    async def _make(self, body: JsonDict) -> JsonDict:
+        """Make an object that nobody has seen; one that is there after all is looked at first.
+
+        An apply that may only make spares a look at each name, and nobody can come between. A POST
+        would do so too, and its fields would be ours for ever: managed fields of an update, which
+        no later apply takes out.
+
+        Raises:
+            _TakenError: somebody else has an object of that name.
+        """
+        try:
+            return await self._client.apply(body, resource_version=ABSENT)
+        except ConflictError:
+            kind, namespace, name = identity(body)
+            # A list needs no other right than the watches do.
+            about = f"metadata.name={name}"
+            found = await self._client.list(kind, namespace, fields=about, metadata_only=True)
+            if not found:
+                raise  # it has gone this moment
+        if holder := whose(found[0], body):
             raise _TakenError(holder)
+        version = found[0]["metadata"]["resourceVersion"]
+        return await self._client.apply(body, resource_version=version)
 
     def _is_right(self, key: Key, child: Child, intent: str, body: Body) -> bool:
         if child.intent != intent:

@@ -14,6 +14,7 @@ import pytest
 
 from statusfleet.kube import (
     Cause,
+    ConflictError,
     FieldConflictError,
     InvalidError,
     KubeClient,
@@ -40,9 +41,13 @@ class Server:
         self.writes = 0
         self.refuses: AnswerError | None = None
         self.other: dict[str, Any] | None = None
+        self.leaves = False
         self.ours: dict[str, Any] = {**NOTED, "f:data": {"f:x": {}}}
 
-    async def apply(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def apply(self, body: dict[str, Any], *, resource_version: str = "") -> dict[str, Any]:
+        there = self.other["metadata"]["resourceVersion"] if self.other is not None else ""
+        if there and resource_version not in ("", there):
+            raise ConflictError("configmap c", "the object has been modified")
         self.writes += 1
         if self.refuses is not None:
             raise self.refuses
@@ -61,8 +66,9 @@ class Server:
         }
         return {**body, "metadata": metadata}
 
-    async def glance(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
-        return self.other
+    async def list(self, kind: Kind, namespace: str, **which: Any) -> list[dict[str, Any]]:
+        assert which == {"fields": "metadata.name=c", "metadata_only": True}
+        return [] if self.other is None or self.leaves else [self.other]
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> bool:
         self.writes += 1
@@ -212,7 +218,7 @@ async def test_what_was_refused_and_is_wanted_no_more_is_no_problem(scene: Scene
 async def test_another_s_object_of_the_same_name_is_left_as_it_is(
     scene: Scene, metadata: dict[str, Any], holder: str
 ) -> None:
-    scene.server.other = {"metadata": {"name": "c", **metadata}}
+    scene.server.other = {"metadata": {"name": "c", "resourceVersion": "7", **metadata}}
     assert await scene.apply(None) is None
     assert scene.server.writes == 0
     assert f"belongs to {holder}: it is left" in scene.applier.problems["ConfigMap c"]
@@ -233,9 +239,20 @@ async def test_another_s_object_of_the_same_name_is_left_as_it_is(
 async def test_what_an_earlier_fleet_of_the_name_has_left_is_taken_over(
     scene: Scene, metadata: dict[str, Any]
 ) -> None:
-    scene.server.other = {"metadata": {"name": "c", **metadata}}
+    scene.server.other = {"metadata": {"name": "c", "resourceVersion": "7", **metadata}}
     await scene.apply(None)
     assert scene.server.writes == 1
+
+
+async def test_what_is_there_and_gone_at_the_next_look_is_tried_again_by_the_caller(
+    scene: Scene,
+) -> None:
+    scene.server.other = {"metadata": {"name": "c", "resourceVersion": "7"}}
+    scene.server.leaves = True
+    with pytest.raises(ConflictError):
+        await scene.apply(None)
+    assert scene.applier.problems == {}
+    assert scene.server.writes == 0
 
 
 async def test_trouble_of_the_server_is_the_callers_to_wait_for(scene: Scene) -> None:
