@@ -29,7 +29,12 @@ def member_record(key: PrivateKey, address: Endpoint, previous: Record | None) -
 
 
 def _signed(key: PrivateKey, seq: int, address: Endpoint) -> Record:
+    """Sign what an address says.
+
+    Ports stand in `tcp` and `udp` also of IPv6 alone: these hold for both families, and most nodes
+    out there, such as status-go's, look nowhere else.
+    """
     host6 = address.host6 or None
     if isinstance(ipaddress.ip_address(address.host), ipaddress.IPv6Address):
-        return Record.sign(key, seq, ip6=address.host, tcp6=address.tcp, udp6=address.udp)
-    return Record.sign(key, seq, ip=address.host, tcp=address.tcp, udp=address.udp, ip6=host6)
+        return Record.sign(key, seq, ip6=address.host, tcp=address.tcp, udp=address.udp)
+    return Record.sign(key, seq, ip=address.host, ip6=host6, tcp=address.tcp, udp=address.udp)

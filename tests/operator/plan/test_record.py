@@ -58,6 +58,15 @@ def test_an_address_of_both_families_is_in_one_record() -> None:
     )
 
 
+def test_the_port_of_ipv6_alone_is_where_every_reader_looks() -> None:
+    # The node of go-ethereum that stock statusd is made of knows no `tcp6`: it would dial port 0.
+    record = member_record(KEY, Endpoint("2001:db8::7", 443, 444), None)
+    assert [name for name, _ in record.pairs] == [b"id", b"ip6", b"secp256k1", b"tcp", b"udp"]
+    assert (record.ip6, record.tcp, record.udp) == ("2001:db8::7", 443, 444)
+    enode = record.enode()
+    assert (enode.host, enode.tcp, enode.udp) == ("2001:db8::7", 443, 444)
+
+
 def test_a_name_is_no_address() -> None:
     with pytest.raises(ValueError, match="example"):
         member_record(KEY, Endpoint("lb.example.org", 443), None)
