@@ -71,7 +71,7 @@ class Fleets:
     def wake_all(self) -> None:
         """Have every fleet looked at."""
         for task in self._tasks.values():
-            task.wake()
+            task.wake(chore=True)
 
     async def stop(self) -> None:
         """Stop looking after any."""

@@ -38,6 +38,12 @@ def is_news(before: JsonDict, after: JsonDict, own: Collection[Mapping[str, Any]
     return after["status"] != before["status"] and after["status"] not in own
 
 
+def is_awaited(body: JsonDict) -> bool:
+    """Tell whether somebody waits for a first look at a fleet, other than for us to have begun."""
+    metadata, seen = body["metadata"], body["status"].get("observedGeneration")
+    return seen != metadata.get("generation") or bool(metadata.get("deletionTimestamp"))
+
+
 def _essence(body: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what of a fleet a pass depends on, apart from its status."""
     metadata = body["metadata"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statusfleet.handlers.numbers import Numbers
 from statusfleet.handlers.slot import Slots
 from statusfleet.kube.client import KubeClient
-from statusfleet.reconcile.reachable import MOST_OF_ALL
+from statusfleet.reconcile.pace import DialPace
 from statusfleet.worlds.kubernetes.dialing import MOST_PODS
 from statusfleet.worlds.kubernetes.records import Snapshot
 
@@ -34,5 +34,5 @@ class Surroundings:
     dial_from_nodes: bool
     grace_seconds: float
     now: Callable[[], float]
-    dials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_OF_ALL))
+    dials: DialPace = field(default_factory=DialPace)
     pods: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_PODS))

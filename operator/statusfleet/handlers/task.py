@@ -2,8 +2,9 @@
 
 Nobody else writes that status, and one fleet's trouble is nobody else's: a pass that fails is made
 again, sooner or later by what went wrong, and the next time stands in the status. At most so many
-passes as there are turns are made at a time in the whole operator, and waiting for sinks is no part
-of a turn: a DNS server that does not answer holds up the fleets that publish there.
+passes as there are turns are made at a time in the whole operator, a few of them for what nobody
+waits for. Waiting for sinks is no part of a turn: a DNS server that does not answer holds up the
+fleets that publish there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from statusfleet.api.status import ConditionType, Phase
 from statusfleet.canary.knock import knocker
 from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.inheritance import Inheritance
-from statusfleet.handlers.kept import is_news, once, slim
+from statusfleet.handlers.kept import is_awaited, is_news, once, slim
 from statusfleet.handlers.mending import Restorer
 from statusfleet.handlers.notices import Noticeboard, Patience, left, restarts, unused
 from statusfleet.handlers.numbers import Outcome
@@ -95,6 +96,7 @@ class FleetTask:
         self._right: JsonDict | None = None  # the body of the newest spec that was right
         self._seen: Snapshot | None = None
         self._failures = 0
+        self._awaited = is_awaited(self._body)
         self._loop = Wakeful(self._step)
         self._store = KubernetesStore(
             around.client, self.owner.namespace, self.owner.name, watched=self._version
@@ -136,7 +138,7 @@ class FleetTask:
             self._loop.wake,
             required=around.reach_first,
             elsewhere=self._dialing.vantage,
-            slots=around.dials,
+            pace=around.dials,
         )
         self._reconciler = Reconciler(
             self._world,
@@ -172,12 +174,15 @@ class FleetTask:
         if self._body["status"] != self._written[1]:
             self._status = self._body["status"]
         if is_news(before, self._body, self._written):
+            self._await()
             self._loop.wake()
 
-    def wake(self) -> None:
-        """Have the fleet looked at soon: something of it has changed."""
+    def wake(self, *, chore: bool = False) -> None:
+        """Have the fleet looked at soon: something of it has changed, or of all, for a chore."""
         self._seen = None
         self._dialing.look()
+        if not chore:
+            self._await()
         self._loop.wake()
 
     async def run(self) -> None:
@@ -203,8 +208,14 @@ class FleetTask:
 
     # ── a pass ──
 
+    def _await(self) -> None:
+        """Have the next look, also one that waits for its turn already, come before all chores."""
+        self._awaited = True
+        self._slot.hurry()
+
     async def _step(self) -> float:
-        async with self._slot:
+        async with self._slot.turn(chore=not self._awaited):
+            self._awaited = False
             started = asyncio.get_running_loop().time()
             outcome: Outcome = "done"
             try:

@@ -19,16 +19,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from statusfleet.plan import ObservedMember
+from statusfleet.reconcile.pace import DialPace
 from statusfleet.worlds.protocol import Vantage
 from statusnode.records.enode import Enode
 
 LONGEST_RETRY_SECONDS: Final = 300.0
-_MOST_AT_ONCE: Final = 8
+_MOST_AT_ONCE: Final = 16
+"""Members of a fleet that are dialed from here at a time: who has a new address waits for these."""
 _IN_VAIN: Final = 5
 """Dials without success after which a member counts as unreachable: half a minute from here."""
-MOST_OF_ALL: Final = 64
-"""Fleets whose members are dialed from here at a time, where many are looked after (`slots`)."""
-
 Elsewhere = Callable[[ObservedMember], Vantage | None]
 """Tells from where else than here a member has to be dialed; None: from here."""
 
@@ -71,13 +70,12 @@ class DialBack:
         *,
         required: bool = True,
         elsewhere: Elsewhere = _nowhere_else,
-        slots: asyncio.Semaphore | None = None,
+        pace: DialPace | None = None,
     ) -> None:
         """Take the usual place to dial from, who needs another, and whom to tell of a change.
 
-        Unless `required`, what is found is told and keeps nobody out of the tree. `slots` bounds
-        how many fleets have members dialed from here at a time; other places bound theirs
-        themselves.
+        Unless `required`, what is found is told and keeps nobody out of the tree. `pace` is
+        that of all fleets whose members are dialed from here; other places have their own.
         """
         self.here = here
         self._now = now
@@ -88,8 +86,7 @@ class DialBack:
         self._resting: dict[str, Proof] = {}  # of members that are not dialed for now
         self._under_way: set[Named] = set()
         self._wanted = asyncio.Event()
-        self._own_slots = asyncio.Semaphore(_MOST_AT_ONCE)
-        self._slots = slots or asyncio.Semaphore(MOST_OF_ALL)
+        self._pace = pace or DialPace()
 
     def target(self, enode: Enode, member: ObservedMember) -> Target:
         """Return how to dial a member at an address."""
@@ -147,18 +144,24 @@ class DialBack:
                 await self._rest()
 
     def _due(self) -> list[list[Named]]:
-        """Return who is to be dialed now: those from here at once, others each by itself.
+        """Return who is to be dialed now: some from here at once, others each by itself.
 
         Of dials from here the last ends soon after the first; one word for all is enough.
         """
         now = self._now()
         due = [one for one in self._idle() if one[1].due <= now]
-        here = [one for one in due if one[1].target.vantage is self.here]
-        others = [[one] for one in due if one[1].target.vantage is not self.here]
-        return [here, *others] if here else others
+        here = sorted((one for one in due if self._is_from_here(one)), key=_urgency)
+        others = [[one] for one in due if not self._is_from_here(one)]
+        return [here[:_MOST_AT_ONCE], *others] if here else others
 
     def _idle(self) -> list[Named]:
-        return [one for one in self._proofs.items() if one not in self._under_way]
+        """Return who may be dialed: from here nobody else while some are."""
+        busy = any(self._is_from_here(one) for one in self._under_way)
+        idle = [one for one in self._proofs.items() if one not in self._under_way]
+        return [one for one in idle if not (busy and self._is_from_here(one))]
+
+    def _is_from_here(self, one: Named) -> bool:
+        return one[1].target.vantage is self.here
 
     async def _rest(self) -> None:
         moments = [proof.due for _, proof in self._idle()]
@@ -168,9 +171,9 @@ class DialBack:
                 await self._wanted.wait()
 
     async def _dial_all(self, batch: list[Named]) -> None:
-        here = batch[0][1].target.vantage is self.here
+        here = self._is_from_here(batch[0])
         # Ten thousand dials that only wait for their turn would take 30 MiB: their fleets wait.
-        async with self._slots if here else nullcontext(), asyncio.TaskGroup() as group:
+        async with self._pace.fleet() if here else nullcontext(), asyncio.TaskGroup() as group:
             dials = [group.create_task(self._dial(*one)) for one in batch]
         self._under_way -= set(batch)
         self._wanted.set()
@@ -181,10 +184,8 @@ class DialBack:
         """Dial one member; tell whether it made known anything new."""
         vantage = proof.target.vantage
         if vantage is self.here:
-            async with self._own_slots:
-                problem = await vantage.knock(proof.target.enode)
-        else:
-            problem = await vantage.knock(proof.target.enode)
+            await self._pace.dial()
+        problem = await vantage.knock(proof.target.enode)
         if self._proofs.get(name) != proof:
             return False  # it has another address by now
         failures = proof.failures + 1 if problem else 0
@@ -200,6 +201,11 @@ class DialBack:
         )
         self._proofs[name] = found
         return _news(found) != _news(proof)
+
+
+def _urgency(one: Named) -> tuple[int, float]:
+    """Order members: who was not dialed in vain yet comes first, such as one with a new address."""
+    return one[1].failures, one[1].due
 
 
 def _is_given_up(proof: Proof) -> bool:

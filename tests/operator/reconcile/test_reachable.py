@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from statusfleet.plan import MemberId, ObservedMember
 from statusfleet.reconcile.reachable import DialBack, Target
@@ -24,13 +25,20 @@ class Doors:
     def __init__(self) -> None:
         self.problem = ""
         self.knocks: list[Enode] = []
+        self.knocked = asyncio.Event()
         self.open = asyncio.Event()
         self.open.set()
 
     async def __call__(self, enode: Enode) -> str:
         self.knocks.append(enode)
+        self.knocked.set()
         await self.open.wait()
         return self.problem
+
+    async def has_heard(self, count: int) -> None:
+        while len(self.knocks) < count:
+            self.knocked.clear()
+            await self.knocked.wait()
 
 
 class Dialing:
@@ -191,3 +199,21 @@ async def test_nobody_waits_for_a_member_that_was_dialed_in_vain_again_and_again
         while await dialed_again(numbers):
             assert len(doors.knocks) < 100
         assert one.subject.proved("relayer-0", SOMEBODY)
+
+
+async def test_a_new_address_does_not_wait_for_all_members_that_do_not_answer() -> None:
+    doors = Doors()
+    doors.problem = "no answer"
+    async with dialing(doors) as one:
+        dark = {f"relayer-{n}": one.target(replace(SOMEBODY, tcp=n + 1)) for n in range(100)}
+        one.subject.want(dark)
+        while one.subject.pending():
+            await one.told()
+        doors.open.clear()
+        one.time += 1000  # all are due again
+        one.subject.want({**dark, "relayer-0": one.target(replace(SOMEBODY, tcp=20_000))})
+        await doors.has_heard(101)
+        one.subject.want({**dark, "relayer-0": one.target(ELSEWHERE)})
+        doors.open.set()
+        await doors.has_heard(200)
+    assert doors.knocks.index(ELSEWHERE) < 100 + 2 * 16
