@@ -191,12 +191,17 @@ class Record:
 
     def enode(self) -> Enode:
         """The same node as an enode: its IPv4 address if it has one, else IPv6, else none."""
+        return next(iter(self.enodes()), Enode(self.public_key))
+
+    def enodes(self) -> tuple[Enode, ...]:
+        """The same node as an enode for each of its addresses: IPv4, then IPv6."""
+        found: list[Enode] = []
         if self.ip is not None:
-            return Enode(self.public_key, self.ip, self.tcp or 0, self.udp or 0)
+            found.append(Enode(self.public_key, self.ip, self.tcp or 0, self.udp or 0))
         if self.ip6 is not None:
             tcp, udp = self.tcp6 or self.tcp, self.udp6 or self.udp
-            return Enode(self.public_key, self.ip6, tcp or 0, udp or 0)
-        return Enode(self.public_key)
+            found.append(Enode(self.public_key, self.ip6, tcp or 0, udp or 0))
+        return tuple(found)
 
     def _bytes(self, key: str) -> bytes:
         raw = self.raw(key)

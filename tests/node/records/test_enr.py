@@ -89,6 +89,16 @@ def test_an_ipv6_node_becomes_an_enode_too() -> None:
     assert Record.sign(EXAMPLE_KEY, 1).enode() == Enode(EXAMPLE_KEY.public_key)
 
 
+def test_a_node_of_both_families_is_an_enode_for_each_address() -> None:
+    record = Record.sign(EXAMPLE_KEY, 1, ip="192.0.2.1", ip6="2001:db8::1", tcp=1, tcp6=2)
+    assert [str(e).partition("@")[2] for e in record.enodes()] == [
+        "192.0.2.1:1?discport=0",
+        "[2001:db8::1]:2?discport=0",
+    ]
+    assert record.enode() == record.enodes()[0]
+    assert Record.sign(EXAMPLE_KEY, 1).enodes() == ()
+
+
 def test_a_port_of_zero_is_none() -> None:
     # Some programs write an empty port for "no discovery"; ours leaves it out.
     wire = resigned(Record.sign(EXAMPLE_KEY, 0, ip="10.0.0.1", tcp=443), udp=b"")
