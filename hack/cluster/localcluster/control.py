@@ -14,14 +14,12 @@ from localcluster.layout import (
     ADDONS,
     BIN,
     BUSYBOX_IMAGE,
-    CONTROL_IP,
     CONTROL_NETNS,
-    DNS_SERVICE_IP,
     KUBECONFIG,
     LOGS,
     PKI,
-    SERVICES_NETWORK,
     STATE,
+    families,
 )
 from localcluster.shell import kubectl, succeeds, wait_until
 
@@ -48,7 +46,7 @@ def is_ready() -> bool:
 
 def start_addons(nodes: int) -> None:
     """Start cluster DNS and the default storage class; DNS answers afterwards."""
-    text = ADDONS.read_text().replace("DNS_SERVICE_IP", DNS_SERVICE_IP)
+    text = ADDONS.read_text().replace("DNS_SERVICE_IP", families()[0].dns_service)
     kubectl("apply", "-f", "-", text=text)
     # Each on another node, so that names resolve while one has no power.
     copies = min(nodes, 2)
@@ -86,8 +84,9 @@ def _start_api_server() -> None:
     _spawn(
         "kube-apiserver",
         f"--etcd-servers={_ETCD}",
-        f"--advertise-address={CONTROL_IP}",
-        f"--service-cluster-ip-range={SERVICES_NETWORK}",
+        f"--advertise-address={families()[0].control}",
+        "--bind-address=::",  # both families, as far as there are
+        f"--service-cluster-ip-range={','.join(str(family.services) for family in families())}",
         "--service-node-port-range=20000-32767",
         f"--client-ca-file={PKI}/ca.crt",
         *(f"--tls-cert-file={PKI}/apiserver.crt", f"--tls-private-key-file={PKI}/apiserver.key"),

@@ -9,13 +9,11 @@ import base64
 import json
 
 from localcluster.layout import (
-    API_SERVER,
-    API_SERVICE_IP,
-    CONTROL_IP,
     KUBECONFIG,
     PKI,
     STATE,
-    node_ip,
+    api_server,
+    families,
     node_name,
 )
 from localcluster.shell import run
@@ -34,7 +32,8 @@ def make_all(nodes: int) -> None:
     run("openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", PKI / "sa.key")
     run("openssl", "ec", "-in", PKI / "sa.key", "-pubout", "-out", PKI / "sa.pub")
     names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"]
-    addresses = [CONTROL_IP, API_SERVICE_IP, "127.0.0.1"]
+    addresses = [ip for family in families() for ip in (family.control, family.api_service)]
+    addresses.append("127.0.0.1")
     _issue("apiserver", "/CN=kube-apiserver", _alternatives(names, addresses))
     _issue("kubelet-client", "/O=system:masters/CN=kube-apiserver-kubelet-client", _CLIENT)
     _issue("aggregator", "/CN=front-proxy-client", _CLIENT)
@@ -46,7 +45,8 @@ def make_all(nodes: int) -> None:
     for number in range(1, nodes + 1):
         node = node_name(number)
         _issue(node, f"/O=system:nodes/CN=system:node:{node}", _CLIENT)
-        _issue(f"{node}-server", f"/CN={node}", _alternatives([node], [node_ip(number)]))
+        own = [family.node(number) for family in families()]
+        _issue(f"{node}-server", f"/CN={node}", _alternatives([node], own))
         _write_kubeconfig(node)
 
 
@@ -67,7 +67,7 @@ def _write_kubeconfig(name: str) -> None:
     def data(file: str) -> str:
         return base64.b64encode((PKI / file).read_bytes()).decode()
 
-    cluster = {"server": API_SERVER, "certificate-authority-data": data("ca.crt")}
+    cluster = {"server": api_server(), "certificate-authority-data": data("ca.crt")}
     user = {
         "client-certificate-data": data(f"{name}.crt"),
         "client-key-data": data(f"{name}.key"),

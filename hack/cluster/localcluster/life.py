@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from localcluster import cgroups, control, daemons, keys, network, node, programs
-from localcluster.layout import KUBECONFIG, LOGS, RUN, STATE
+from localcluster.layout import KUBECONFIG, LOGS, RUN, STATE, choose_families
 from localcluster.shell import kubectl, run, succeeds, wait_until
 
 # By this object a test knows a cluster that it may do anything to.
@@ -22,6 +22,7 @@ def up(nodes: int) -> None:
     down()
     for folder in (LOGS, STATE / "volumes", RUN):
         folder.mkdir(parents=True)
+    choose_families()
     keys.make_all(nodes)
     network.make(nodes)
     control.start()

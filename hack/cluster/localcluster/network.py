@@ -11,16 +11,12 @@ from pathlib import Path
 
 from localcluster.layout import (
     BRIDGE,
-    CONTROL_IP,
     CONTROL_NETNS,
-    GATEWAY,
-    NODES_NETWORK,
-    PODS_NETWORK,
+    FAMILIES,
     PREFIX,
-    SERVICES_NETWORK,
-    node_ip,
+    Family,
+    families,
     node_netns,
-    node_pods,
 )
 from localcluster.shell import ClusterError, run, succeeds
 
@@ -42,19 +38,27 @@ def make(nodes: int) -> None:
     """
     _refuse_if_taken()
     run("ip", "link", "add", BRIDGE, "type", "bridge")
-    run("ip", "addr", "add", f"{GATEWAY}/24", "dev", BRIDGE)
+    for family in families():
+        _address(family, family.gateway, BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
-    for rule in _RULES:
-        run("iptables", "-I", *rule)
+    for family in families():
+        for rule in _RULES:
+            run(family.iptables, "-I", *rule)
     numbers = range(1, nodes + 1)
-    _attach(CONTROL_NETNS, CONTROL_IP, f"{_CABLE}c")
+    _attach(CONTROL_NETNS, [family.control for family in families()], f"{_CABLE}c")
     for number in numbers:
-        _attach(node_netns(number), node_ip(number), _cable(number))
-        run("sysctl", "-qw", "net.ipv4.ip_forward=1", netns=node_netns(number))
-    for number in numbers:
-        for netns in ("", CONTROL_NETNS, *(node_netns(n) for n in numbers if n != number)):
-            run("ip", "route", "add", node_pods(number), "via", node_ip(number), netns=netns)
+        _attach(node_netns(number), [family.node(number) for family in families()], _cable(number))
+    for family in families():
+        _lead_to_pods(family, numbers)
     route_services()
+
+
+def _lead_to_pods(family: Family, numbers: range) -> None:
+    for number in numbers:
+        run("sysctl", "-qw", f"{family.forwarding}=1", netns=node_netns(number))
+        for netns in ("", CONTROL_NETNS, *(node_netns(n) for n in numbers if n != number)):
+            way = (family.node_pods(number), "via", family.node(number))
+            run(*family.ip, "route", "add", *way, netns=netns)
 
 
 def node_numbers() -> list[int]:
@@ -71,8 +75,10 @@ def plug(number: int, *, is_in: bool) -> None:
 def route_services() -> None:
     """Lead services, from this machine and the API server, to the first node that has its cable."""
     plugged = [number for number in node_numbers() if _is_plugged(number)]
-    for netns in ("", CONTROL_NETNS) if plugged else ():
-        run("ip", "route", "replace", SERVICES_NETWORK, "via", node_ip(plugged[0]), netns=netns)
+    for family in families() if plugged else ():
+        way = (str(family.services), "via", family.node(plugged[0]))
+        for netns in ("", CONTROL_NETNS):
+            run(*family.ip, "route", "replace", *way, netns=netns)
 
 
 def remove() -> None:
@@ -84,27 +90,40 @@ def remove() -> None:
     for netns in (CONTROL_NETNS, *map(node_netns, node_numbers())):
         if (_NETNS / netns).exists():
             run("ip", "netns", "del", netns)
-    for rule in _RULES:
-        while succeeds("iptables", "-D", *rule):
-            pass
+    # Of all families: nobody knows which ones a start that failed had.
+    for family in FAMILIES["dual"]:
+        for rule in _RULES:
+            while succeeds(family.iptables, "-D", *rule):
+                pass
     if BRIDGE in _links():
         run("ip", "link", "del", BRIDGE)
 
 
-def _attach(netns: str, address: str, cable: str) -> None:
+def _attach(netns: str, addresses: list[str], cable: str) -> None:
     run("ip", "netns", "add", netns)
     run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", netns)
     run("ip", "link", "set", cable, "master", BRIDGE, "up")
     run("ip", "link", "set", "lo", "up", netns=netns)
-    run("ip", "addr", "add", f"{address}/24", "dev", "eth0", netns=netns)
+    for family, address in zip(families(), addresses, strict=True):
+        _address(family, address, "eth0", netns=netns)
     run("ip", "link", "set", "eth0", "up", netns=netns)
-    run("ip", "route", "add", "default", "via", GATEWAY, netns=netns)
+    for family in families():
+        run(*family.ip, "route", "add", "default", "via", family.gateway, netns=netns)
+
+
+def _address(family: Family, address: str, device: str, netns: str = "") -> None:
+    # Nobody else has it, and for a second IPv6 would not use one that it has to ask about.
+    at_once = ("nodad",) if family.nodes.version == 6 else ()
+    own = f"{address}/{family.nodes.prefixlen}"
+    run(*family.ip, "addr", "add", own, "dev", device, *at_once, netns=netns)
 
 
 def _refuse_if_taken() -> None:
-    for network in (NODES_NETWORK, PODS_NETWORK, SERVICES_NETWORK):
+    networks = [(f, net) for f in families() for net in (f.nodes, f.pods, f.services)]
+    for family, network in networks:
         for scope in ("root", "match"):  # routes inside the network, and those around it
-            for route in json.loads(run("ip", "-json", "route", "show", scope, network)):
+            found = run(*family.ip, "-json", "route", "show", scope, str(network))
+            for route in json.loads(found):
                 if route["dst"] != "default":
                     where = route.get("dev", "another device")
                     raise ClusterError(f"this machine uses {route['dst']} already, on {where}")

@@ -16,16 +16,13 @@ from localcluster.images import import_on
 from localcluster.layout import (
     BIN,
     CACHE,
-    DNS_SERVICE_IP,
     PAUSE_IMAGE,
     PKI,
-    PODS_NETWORK,
     STATE,
+    families,
     node_home,
-    node_ip,
     node_name,
     node_netns,
-    node_pods,
     node_socket,
 )
 from localcluster.shell import ClusterError, succeeds, wait_until
@@ -59,7 +56,7 @@ def start(number: int) -> None:
         f"--config={_write(home / 'kubelet.json', _kubelet(number))}",
         f"--kubeconfig={STATE}/{node}.conf",
         f"--hostname-override={node}",
-        f"--node-ip={node_ip(number)}",
+        f"--node-ip={','.join(family.node(number) for family in families())}",
         f"--root-dir={home}/kubelet",
         netns=netns,
     )
@@ -112,8 +109,8 @@ def _write_cni(number: int) -> None:
     addresses = {
         "type": "host-local",
         "dataDir": str(home / "ipam"),
-        "ranges": [[{"subnet": node_pods(number)}]],
-        "routes": [{"dst": "0.0.0.0/0"}],
+        "ranges": [[{"subnet": family.node_pods(number)}] for family in families()],
+        "routes": [{"dst": family.everywhere} for family in families()],
     }
     # No masquerade: pods, nodes and this machine see each other's own addresses.
     bridge = {
@@ -159,6 +156,7 @@ def _kubelet(number: int) -> dict[str, object]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
+        "address": "::",
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
@@ -172,7 +170,7 @@ def _kubelet(number: int) -> dict[str, object]:
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": cgroups.name_of(node),
         "cgroupsPerQOS": True,
-        "clusterDNS": [DNS_SERVICE_IP],
+        "clusterDNS": [families()[0].dns_service],
         "clusterDomain": "cluster.local",
         "resolvConf": str(resolv),
         "failSwapOn": False,
@@ -196,7 +194,7 @@ def _kube_proxy(number: int) -> dict[str, object]:
         "mode": "iptables",
         "hostnameOverride": node_name(number),
         # Who comes from outside of it is masqueraded, since answers must come back this way.
-        "clusterCIDR": PODS_NETWORK,
+        "clusterCIDR": ",".join(str(family.pods) for family in families()),
         "clientConnection": {"kubeconfig": str(STATE / "kube-proxy.conf")},
         "conntrack": {"maxPerCore": 0},
     }

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from statusfleet.canary.knock import knocker
-from statusfleet.kube.kinds import NAMESPACE
+from statusfleet.kube.kinds import NAMESPACE, SERVICE
 from statusfleet.plan import Plan
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
-from support.kube_stage import Stage
+from support.kube_stage import NAME, Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -29,18 +29,19 @@ def spec(kind: str, *, host: str = "", **expose: Any) -> dict[str, Any]:
 
 
 async def knock(plan: Plan) -> str:
-    """Dial the only member where its record says; "" where it answers with its own key.
+    """Dial the only member at each address of its record; "" where it answers with its own key.
 
     More than once: kube-proxy takes a moment to hear of a Service.
     """
-    enode = plan.members[0].enode
-    assert enode is not None
     dial = knocker(PrivateKey.generate())
-    for _ in range(50):
-        if not (problem := await dial(enode)):
-            break
-        await asyncio.sleep(0.2)
-    return problem
+    for enode in record_of(plan).enodes():
+        for _ in range(50):
+            if not (problem := await dial(enode)):
+                break
+            await asyncio.sleep(0.2)
+        if problem:
+            return f"{enode}: {problem}"
+    return ""
 
 
 def record_of(plan: Plan) -> Record:
@@ -90,6 +91,27 @@ async def test_a_member_that_moves_gets_a_record_with_its_new_address(stage: Sta
     assert after.node_id == before.node_id
     assert after.ip != before.ip
     assert (after.tcp, after.seq) == (before.tcp, before.seq + 1)
+    assert await knock(plan) == ""
+
+
+async def test_on_a_dual_stack_cluster_a_record_names_both_addresses_and_the_member_answers_at_both(
+    stage: Stage,
+) -> None:
+    nodes = (await stage.look()).nodes
+    if any(len(node.internal_ips) < 2 for node in nodes.values()):
+        pytest.skip("needs a cluster of both IP families")
+    plan, seen = await stage.grown(stage.fleet(spec("NodePort")))
+    record = record_of(plan)
+    where = nodes[seen.members["relayer-0"].node]
+    assert (record.ip, record.ip6) == where.internal_ips
+    # One port holds for both (EIP-778), and stands where readers of either look for it.
+    assert [enode.tcp for enode in record.enodes()] == [record.tcp, record.tcp]
+    assert (record.tcp6, record.udp6) == (None, None)
+    assert await knock(plan) == ""
+    # The Service within has both, too.
+    plan, _ = await stage.grown(stage.fleet(spec("ClusterIP")))
+    service = await stage.client.get(SERVICE, stage.namespace, f"{NAME}-relayer-0")
+    assert [record_of(plan).ip, record_of(plan).ip6] == service["spec"]["clusterIPs"]
     assert await knock(plan) == ""
 
 

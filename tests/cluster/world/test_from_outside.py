@@ -9,6 +9,7 @@ Nothing here is told by the fleet's status but the tree's URL, which users hand 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ import pytest
 from pydantic import SecretStr
 
 from statusfleet.canary.config import CanaryConfig, Target
+from statusfleet.canary.knock import knocker
 from statusfleet.canary.link import CanaryProtocol, Link
 from statusfleet.canary.mail import MailKey, Tools, fetch
 from statusfleet.canary.message import probe_message, random_topic
@@ -62,15 +64,20 @@ async def test_a_fleet_is_found_dialed_and_given_mail_by_strangers(
     await user.apply(**SPEC)
     await user.until(is_true("CanaryPassing"), "proved by its own canary")
     status = await user.until(is_true("TreePropagated"), "propagated")
-    server = await dns_server(user.client, user.namespace, user.name)
+    servers = await dns_servers(user.client, user.namespace, user.name)
+    server = servers[0]
 
     tree = await TreeReader(DnsResolver((server, 53))).read(status["tree"]["url"])
     assert (tree.problems, tree.warning) == ((), None)
     assert (tree.root.seq, len(tree.nodes)) == (status["tree"]["seq"], 3)
     found = {str(record): record.enode() for record in tree.nodes}
     by_name = {member["name"]: found[member["enr"]] for member in status["members"]}
-    for flag in ("+notcp", "+tcp"):
-        assert dig(server, DOMAIN, flag).startswith('"enrtree-root:v1 ')
+    for address, flag in itertools.product(servers, ("+notcp", "+tcp")):
+        assert dig(address, DOMAIN, flag).startswith('"enrtree-root:v1 ')
+    # On a dual-stack cluster each record names two addresses: somebody answers at each.
+    knock = knocker(PrivateKey.generate())
+    for enode in (enode for record in tree.nodes for enode in record.enodes()):
+        assert await knock(enode) == "", enode
 
     # A stranger's own canary, by a key that no member knows, over the addresses of the tree.
     config = stranger(by_name)
@@ -145,10 +152,10 @@ async def linked(address: Enode, topic: bytes) -> AsyncIterator[Link]:
         connection.disconnect(DisconnectReason.REQUESTED)
 
 
-async def dns_server(client: KubeClient, namespace: str, fleet: str) -> str:
-    """The address of the Service before the fleet's DNS servers."""
+async def dns_servers(client: KubeClient, namespace: str, fleet: str) -> list[str]:
+    """The addresses of the Service before the fleet's DNS servers: one of each IP family."""
     service = await client.get(SERVICE, namespace, f"{fleet}-dns")
-    return str(service["spec"]["clusterIP"])
+    return [str(address) for address in service["spec"]["clusterIPs"]]
 
 
 def dig(server: str, name: str, *flags: str) -> str:
