@@ -4,9 +4,11 @@ Sources in order: the address that the manifest gives the member; else the one t
 exposure has, and no other, so that a slow load balancer does not make a member publish an address
 that it is about to lose. Of a node's addresses the types stand in the order of `addressTypes`.
 `addressScope` decides which may be published at all; a member for which none is left waits, with a
-reason and a remedy. A record names one IPv4 and one IPv6 address of one source. While a member is
-started anew its pod has no node, and its last address stays: mostly it is the next one too. So does
-that of a load balancer while nobody has told yet what its name stands for.
+reason and a remedy. A record names one IPv4 and one IPv6 address where there are both: of one
+source, or of two types of a node's addresses, since clouds call its IPv4 address external and its
+IPv6 address internal, from where it is reached as well. While a member is started anew its pod has
+no node, and its last address stays: mostly it is the next one too. So does that of a load balancer
+while nobody has told yet what its name stands for.
 """
 
 from __future__ import annotations
@@ -65,11 +67,13 @@ def advertised(expose: Expose, own: Address | None, seen: Seen) -> Chosen:
     if own is not None:
         return Chosen(Endpoint(own.ip, own.tcp, host6=own.ip6 or ""), "Override")
     withheld: list[str] = []
-    for source in (source for source in _sources(expose, seen) if source.port):
+    sources = [source for source in _sources(expose, seen) if source.port]
+    for place, source in enumerate(sources):
         usable = [host for host in source.hosts if may_be_published(host, expose)]
         endpoint = _endpoint(usable, source.port, seen.previous)
         if endpoint is not None:
-            return Chosen(endpoint, source.name)
+            others = [host for other in sources[place + 1 :] for host in other.hosts]
+            return Chosen(_with_both(endpoint, others, expose, seen.previous), source.name)
         withheld += [host for host in source.hosts if host not in usable]
     if withheld:
         return Chosen(None, problem=_withheld(withheld[0], expose))
@@ -127,6 +131,23 @@ def _endpoint(hosts: Sequence[str], port: int, previous: frozenset[str]) -> Endp
     if not v4 and not v6:
         return None
     return Endpoint(v4 or v6, port, host6=v6 if v4 else "")
+
+
+def _with_both(
+    endpoint: Endpoint, others: Sequence[str], expose: Expose, previous: frozenset[str]
+) -> Endpoint:
+    """Give it an address of the family that it lacks, as far to be reached from as its own."""
+    own = ipaddress.ip_address(endpoint.host)
+    if endpoint.host6:
+        return endpoint
+    fitting = [
+        host
+        for host in others
+        if may_be_published(host, expose)
+        and (other := ipaddress.ip_address(host)).version != own.version
+        and other.is_global == own.is_global
+    ]
+    return _endpoint([endpoint.host, *fitting], endpoint.tcp, previous) or endpoint
 
 
 def _parse(host: str) -> IpAddress | None:

@@ -112,6 +112,40 @@ def expose(**fields: Any) -> Expose:
             id="IPv6 alone",
         ),
         pytest.param(
+            expose(),
+            Seen(service(), NodeRecord("n", (PUBLIC,), (PRIVATE, PUBLIC6))),
+            Chosen(Endpoint(PUBLIC, 31234, host6=PUBLIC6), "NodePort/ExternalIP"),
+            id="the IPv6 address that a cloud calls internal",
+        ),
+        pytest.param(
+            expose(),
+            Seen(service(), NodeRecord("n", (PUBLIC6,), (PUBLIC,))),
+            Chosen(Endpoint(PUBLIC, 31234, host6=PUBLIC6), "NodePort/ExternalIP"),
+            id="the IPv4 address beside it likewise",
+        ),
+        pytest.param(
+            expose(addressTypes=["ExternalIP"]),
+            Seen(service(), NodeRecord("n", (PUBLIC,), (PRIVATE, PUBLIC6))),
+            Chosen(Endpoint(PUBLIC, 31234), "NodePort/ExternalIP"),
+            id="no address of a type that is not asked for",
+        ),
+        pytest.param(
+            expose(addressScope="Private"),
+            Seen(service(), NodeRecord("n", (PUBLIC,), (PRIVATE, CLUSTER6))),
+            Chosen(Endpoint(PUBLIC, 31234), "NodePort/ExternalIP"),
+            id="no private address beside a public one",
+        ),
+        pytest.param(
+            expose(),
+            Seen(
+                service(),
+                NodeRecord("n", (PUBLIC,), (PUBLIC_TOO, PUBLIC6)),
+                previous=frozenset({PUBLIC_TOO}),
+            ),
+            Chosen(Endpoint(PUBLIC, 31234, host6=PUBLIC6), "NodePort/ExternalIP"),
+            id="the better type, whatever was published before",
+        ),
+        pytest.param(
             expose(type="LoadBalancer"),
             Seen(service(balancer_ips=(PUBLIC, PUBLIC_TOO)), previous=frozenset({PUBLIC_TOO})),
             Chosen(Endpoint(PUBLIC_TOO, 30303), "LoadBalancer"),
