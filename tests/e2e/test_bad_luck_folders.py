@@ -32,7 +32,7 @@ async def ends(*command: str) -> tuple[int, str]:
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode()
 

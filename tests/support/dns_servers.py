@@ -60,6 +60,8 @@ class DnsServer:
     def silent(self) -> Iterator[None]:
         """Have it answer nobody for a while."""
         self.child.send_signal(signal.SIGSTOP)
+        # It has stopped when all its threads have, which on a busy machine takes a while.
+        os.waitid(os.P_PID, self.child.pid, os.WSTOPPED)
         try:
             yield
         finally:

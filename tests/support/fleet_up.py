@@ -114,6 +114,7 @@ async def up(file: Path, data: Path, *options: str, alone: bool = True) -> Async
                     process.kill()
                 await process.wait()
     finally:
+        await process.communicate()  # where the test failed, nobody has read to the end
         if alone:
             await nobody_left(data)
 

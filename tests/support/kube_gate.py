@@ -38,6 +38,7 @@ class Gate:
         self._strike: Callable[[], None] = lambda: None
         self._is_held: Callable[[web.Request], bool] = lambda _request: False
         self._released = asyncio.Event()
+        self._passing: dict[int, web.Request] = {}
 
     def hold(self, which: Callable[[web.Request], bool]) -> None:
         """Let nothing more of the answers to these requests through."""
@@ -48,6 +49,12 @@ class Gate:
         """Let everything through; connections that were held break."""
         self._is_held = lambda _request: False
         self._released.set()
+
+    def cut(self, which: Callable[[web.Request], bool]) -> None:
+        """Break the connections of these requests."""
+        for request in filter(which, self._passing.values()):
+            assert request.transport is not None
+            request.transport.abort()
 
     def strike_after(self, writes: int, strike: Callable[[], None]) -> None:
         """Call `strike` when so many further writes are done; Leases and Events do not count."""
@@ -64,8 +71,20 @@ class Gate:
         ) as answer:
             if request.method not in _READS and 200 <= answer.status < 300:
                 self._count(request.path)
-            response = web.StreamResponse(status=answer.status, headers=_kept(answer.headers))
-            await response.prepare(request)
+            try:
+                return await self._relayed(request, answer)
+            finally:
+                if (connection := answer.connection) is not None and connection.transport:
+                    # Not read to its end; a goodbye by TLS could outlast the test.
+                    connection.transport.abort()
+
+    async def _relayed(
+        self, request: web.Request, answer: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, headers=_kept(answer.headers))
+        await response.prepare(request)
+        self._passing[id(request)] = request
+        try:
             async for chunk in answer.content.iter_any():
                 if self._is_held(request):
                     await self._released.wait()
@@ -73,8 +92,10 @@ class Gate:
                     request.transport.abort()
                     return response
                 await response.write(chunk)
-            await response.write_eof()
-            return response
+        finally:
+            del self._passing[id(request)]
+        await response.write_eof()
+        return response
 
     def _count(self, path: str) -> None:
         if any(part in _UNCOUNTED for part in path.split("/")):

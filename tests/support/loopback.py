@@ -77,4 +77,4 @@ async def loopback() -> AsyncIterator[Loopback]:
     finally:
         # The holder reads until then: should the test die, the namespace goes with it.
         holder.stdin.close()
-        await holder.wait()
+        await holder.communicate()

@@ -36,7 +36,7 @@ async def waku0_enode(command: Sequence[str]) -> AsyncIterator[str]:
         yield (await process.stdout.readline()).decode().strip()
     finally:
         process.stdin.close()
-        await process.wait()
+        await process.communicate()
 
 
 async def _run() -> None:

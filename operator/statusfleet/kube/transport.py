@@ -104,6 +104,9 @@ class Transport:
                 yield response
             finally:
                 # Read to its end it has let its connection go already, which is kept for others.
+                if (connection := response.connection) is not None and connection.transport:
+                    # A goodbye by TLS would wait for the server's, and the socket with it.
+                    connection.transport.abort()
                 response.close()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             told = "no answer in time" if isinstance(error, TimeoutError) else str(error)

@@ -124,7 +124,7 @@ async def test_a_fleet_is_watched_until_it_is_gone(plugin: Plugin) -> None:
     finally:
         if watching.returncode is None:
             watching.kill()
-            await watching.wait()
+        await watching.communicate()
 
 
 async def until_line(lines: asyncio.StreamReader, text: str) -> None:

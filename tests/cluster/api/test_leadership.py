@@ -76,7 +76,7 @@ async def leader(
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        await process.communicate()
 
 
 async def says(process: asyncio.subprocess.Process, *words: str) -> None:

@@ -115,7 +115,7 @@ async def test_children_end_when_their_parent_is_killed(modules: Path) -> None:
     children = [int(pid) for pid in (await parent.stdout.readline()).split()]
     assert len(children) == 2
     parent.kill()
-    await parent.wait()
+    await parent.communicate()
     for child in children:
         await gone(child)
 
