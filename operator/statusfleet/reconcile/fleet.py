@@ -24,6 +24,7 @@ from statusfleet.reconcile.publishing import TreeKeeper, listed
 from statusfleet.reconcile.reachable import DialBack
 from statusfleet.reconcile.settling import Settling
 from statusfleet.reconcile.stalling import Stalling
+from statusfleet.reconcile.targets import have_dialed
 from statusfleet.store import Store, StoreError, Underway
 from statusfleet.tree.membership import Candidate, Membership, choose_members
 from statusfleet.worlds.protocol import World
@@ -123,7 +124,8 @@ class Reconciler:
         await self._world.apply(plan)
         observation = replace(observation, unapplied=self._world.unapplied)
         rollout, restarted = await self._roll_out(fleet, plan, observation)
-        self._dial(plan, observation)
+        if self._dial_back is not None:
+            have_dialed(self._dial_back, plan, observation)
         tree, times, left = await self._publish(fleet, plan, observation)
         leaving = await self._prune(plan)
         stalled = self._stalling.update(plan, observation, self._now())
@@ -188,18 +190,6 @@ class Reconciler:
         self._stalling.renew(step.restart)
         await self._keep_underway()
         return step, await self._restarter.restart(step.restart)
-
-    def _dial(self, plan: Plan, observation: Observation) -> None:
-        """Have the addresses of the members that are ready be dialed."""
-        found, seen = self._dial_back, observation.members
-        if found is None:
-            return
-        targets = {
-            member.name: found.target(member.enode, seen[member.name])
-            for member in plan.members
-            if member.enode is not None and seen[member.name].ready
-        }
-        found.want(targets, resting=seen)
 
     def _unreachable(self) -> frozenset[str]:
         return self._dial_back.unreachable() if self._dial_back is not None else frozenset()
