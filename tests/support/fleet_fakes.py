@@ -66,6 +66,8 @@ class FakeWorld:
         self.problems: dict[str, str] = {}
         self.unapplied: frozenset[str] = frozenset()
         self.unready_since: dict[str, float] = {}
+        self.moved: dict[str, Endpoint | None] = {}
+        """Where members are reached that have moved; None: nowhere."""
         self.verdict: CanaryVerdict | None = None
         self.canary: CanaryWish | None = None
         self.applied: list[Plan] = []
@@ -98,7 +100,7 @@ class FakeWorld:
             key=self.keys[name],
             seat=Seat(at, replace(at, tcp=at.tcp + 1), replace(at, tcp=at.tcp + 2), f"/d/{name}"),
             dial=at,
-            advertised=at,
+            advertised=self.moved.get(name, at),
             record=record,
             running=name in self.running,
             ready=ready,

@@ -183,8 +183,10 @@ class Noticeboard:
 
 
 def _may_pass(before: Mapping[str, Any], after: Mapping[str, Any], lost: Mapping[str, Any]) -> bool:
-    """Tell whether what is lost may come with a start alone: of members that the spec has added."""
-    if lost["reason"] == Reason.ADDRESS_MISSING:
+    """Tell whether what is lost may come with a start alone, of members that the spec has added, or
+    with a move: another address has to be tried before it is published.
+    """
+    if lost["reason"] in (Reason.ADDRESS_MISSING, Reason.NOT_PUBLISHED):
         return True
     seen = before.get("observedGeneration")
     edited = seen is not None and seen != after.get("observedGeneration")

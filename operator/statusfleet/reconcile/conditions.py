@@ -42,13 +42,15 @@ class SinkState:
 class TreeState:
     """What became of the tree: what is served, and whether it was read back.
 
-    `listed` are the members whose record it holds. `propagated` is None while nobody has read the
+    `listed` are the members of whom it holds a record, and `superseded` those of them that have a
+    newer one by now, such as with another address. `propagated` is None while nobody has read the
     present tree back through DNS, else whether that worked; `problem` says why something did not.
     """
 
     url: str = ""
     seq: int = 0
     listed: frozenset[str] = frozenset()
+    superseded: frozenset[str] = frozenset()
     published: bool = False
     propagated: bool | None = None
     problem: str = ""
@@ -167,13 +169,22 @@ def _ready(situation: Situation) -> Finding:
     if situation.unready:
         text = name_some(situation.unready)
         return Finding(kind, "False", Reason.MEMBERS_NOT_READY, text)
-    if situation.unpublished:
-        text = f"not in the tree yet: {', '.join(situation.unpublished[:MOST_NAMED])}"
+    if text := _not_published(situation):
         return Finding(kind, "False", Reason.NOT_PUBLISHED, text)
     if situation.rollout.outdated:
         # All is well, and yet the spec is not carried out: whoever waits for that has to wait.
         return Finding(kind, "False", Reason.ROLLING_OUT, _rolling(situation.rollout))
     return Finding(kind, "True", Reason.ALL_READY)
+
+
+def _not_published(situation: Situation) -> str:
+    """Say who is not in the tree, or not with the newest record; "" for nobody."""
+    superseded = sorted(situation.tree.superseded) if situation.tree is not None else []
+    parts = [
+        ("not in the tree yet", situation.unpublished),
+        ("in the tree with an older record", superseded),
+    ]
+    return "; ".join(f"{what}: {', '.join(names[:MOST_NAMED])}" for what, names in parts if names)
 
 
 def _addresses(situation: Situation) -> Finding:
@@ -248,7 +259,7 @@ def _published(situation: Situation) -> Finding:
         if not any(sink.progress == "Failed" for sink in tree.sinks):
             return Finding(kind, "False", Reason.PUBLISHING, tree.problem)
         return Finding(kind, "False", Reason.SINK_FAILED, tree.problem)
-    return Finding(kind, "False", Reason.WAITING_FOR_MEMBERS, "no member has been ready yet")
+    return Finding(kind, "False", Reason.WAITING_FOR_MEMBERS, "no member could be published yet")
 
 
 def _left(situation: Situation) -> str:

@@ -234,7 +234,8 @@ class Reconciler:
         state = await self._trees.publish(plan.tree, records, key)
         expiry = self._trees.next_expiry
         retry = self._trees.retry_at
-        return self._with_listed(state), (held_until, membership.next_change, expiry, retry)
+        state = self._with_listed(state, plan)
+        return state, (held_until, membership.next_change, expiry, retry)
 
     def _choose(self, plan: Plan, observation: Observation) -> Membership:
         now = self._now()
@@ -281,8 +282,10 @@ class Reconciler:
             sinks=self._trees.states,
         )
 
-    def _with_listed(self, state: TreeState) -> TreeState:
-        return replace(state, listed=self._listed)
+    def _with_listed(self, state: TreeState, plan: Plan) -> TreeState:
+        shown = listed(self._trees.serving, self._records)
+        older = {m.name for m in plan.members if _is_older(shown.get(m.name), m.record)}
+        return replace(state, listed=frozenset(shown), superseded=frozenset(older))
 
     @property
     def _listed(self) -> frozenset[str]:
@@ -358,6 +361,10 @@ def _unplanned(plan: Plan, observation: Observation) -> dict[str, ObservedMember
     """Return the wanted members that cannot be planned: they lack a key, a seat or a secret."""
     names = [waiting.id.name for waiting in plan.waiting if waiting.lacks != "address"]
     return {name: observation.members[name] for name in names if name in observation.members}
+
+
+def _is_older(shown: Record | None, record: Record | None) -> bool:
+    return shown is not None and record is not None and shown.seq < record.seq
 
 
 def _known_records(plan: Plan, observation: Observation) -> dict[str, Record | None]:

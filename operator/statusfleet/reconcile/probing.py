@@ -18,8 +18,8 @@ from statusnode.records.enode import Enode
 
 
 def canary_wish(fleet: StatusFleet, plan: Plan, observation: Observation) -> CanaryWish | None:
-    """Return the canary's task; None while no ready member could carry a message."""
-    ready = [member for member in plan.members if _is_ready(member, observation)]
+    """Return the canary's task; None while no ready member has an address to be asked at."""
+    ready = [m for m in plan.members if m.enode is not None and _is_ready(m, observation)]
     if not ready:
         return None
     return CanaryWish(

@@ -29,7 +29,7 @@ class Reason(StrEnum):
     NOT_DIALED_YET = "NotDialedYet"
 
     PUBLISHED = "Published"  # every sink holds the tree that was signed last
-    WAITING_FOR_MEMBERS = "WaitingForMembers"  # no member has been ready yet
+    WAITING_FOR_MEMBERS = "WaitingForMembers"  # none was ready, with an address that was reached
     PUBLISHING = "Publishing"  # some server does not show all of it yet; the message names it
     SINK_FAILED = "SinkFailed"
     SIGNING_REFUSED = "SigningRefused"  # no tree can be made; the message says why
