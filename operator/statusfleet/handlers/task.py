@@ -254,7 +254,7 @@ class FleetTask:
         said = [*restarts(report.restarted), *left(report.left), *unused(fleet, self._status)]
         self._around.numbers.restarts += len(report.restarted)
         await self._write(fleet_status(fleet, report, self._status, now), said)
-        warn = self._patience.next_look
+        warn = min(filter(None, (self._patience.next_look, self._world.retry_at)), default=None)
         wait = _next_look(fleet, report, now)
         return (wait if warn is None else min(wait, max(0.0, warn - now))), "done"
 

@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from statusfleet.kube.errors import (
+    AdmissionError,
     AlreadyExistsError,
     AnswerError,
     Cause,
@@ -21,6 +22,10 @@ _LONGEST_TEXT: Final = 2000
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MISTYPED: Final = "failed to create typed patch object"
 """What server-side apply says of a field that its kind does not have, with status 500."""
+_UNJUDGED: Final = "failed calling webhook "
+"""What stands in the answer, with status 500, where a webhook that has a say does not answer."""
+_DENIED: Final = 'admission webhook "'
+"""How an answer begins where a webhook refuses the object, with a status that it chooses."""
 _BY_STATUS: Final[dict[int, type[AnswerError]]] = {
     401: ForbiddenError,
     403: ForbiddenError,
@@ -40,14 +45,16 @@ def error_of(what: str, status: int, body: bytes, retry_after: str | None) -> An
         answer.get("message") or body.decode(errors="replace").strip() or f"HTTP {status}"
     )
     message = message[:_LONGEST_TEXT]
-    if status in _TRANSIENT and not message.startswith(_MISTYPED):
+    denied = message.startswith(_DENIED)
+    if status in _TRANSIENT and not denied and not message.startswith(_MISTYPED):
         seconds = _seconds(retry_after) or _seconds(details.get("retryAfterSeconds"))
-        return TransientError(what, message, status=status, reason=reason, retry_after=seconds)
+        sort = AdmissionError if _UNJUDGED in message else TransientError
+        return sort(what, message, status=status, reason=reason, retry_after=seconds)
     causes = tuple(
         Cause(str(c.get("reason", "")), str(c.get("field", "")), str(c.get("message", "")))
         for c in map(_dict, _list(details.get("causes")))
     )
-    kind = _BY_STATUS.get(status, InvalidError)
+    kind = ForbiddenError if denied else _BY_STATUS.get(status, InvalidError)
     if reason == "AlreadyExists":
         kind = AlreadyExistsError
     elif kind is ConflictError and any(c.reason == "FieldManagerConflict" for c in causes):

@@ -103,6 +103,10 @@ class TransientError(AnswerError):
         self.retry_after = retry_after
 
 
+class AdmissionError(TransientError):
+    """A webhook that has to judge the object does not answer; others are judged by others."""
+
+
 class NotLeaderError(KubeError):
     """This process leads no more; the write was not sent."""
 

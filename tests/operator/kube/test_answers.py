@@ -20,6 +20,7 @@ from statusfleet.kube import (
     TransientError,
 )
 from statusfleet.kube.answers import error_of
+from statusfleet.kube.errors import AdmissionError
 
 
 def answer(reason: str, message: str = "no", **details: object) -> bytes:
@@ -50,6 +51,23 @@ def test_each_answer_has_its_error(status: int, reason: str, expected: type[Answ
     error = error_of("get Pod a/b", status, answer(reason, "because"), None)
     assert type(error) is expected
     assert (error.status, error.reason, str(error)) == (status, reason, "get Pod a/b: because")
+
+
+def test_a_webhook_that_does_not_answer_is_told_from_a_server_in_trouble() -> None:
+    text = (
+        'Internal error occurred: failed calling webhook "judge.example.com": failed to call '
+        'webhook: Post "https://127.0.0.1:1/?timeout=2s": dial tcp 127.0.0.1:1: connect: '
+        "connection refused"
+    )
+    error = error_of("apply Secret a/b", 500, answer("InternalError", text), None)
+    assert isinstance(error, AdmissionError)
+    assert str(error) == f"apply Secret a/b: {text}"
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 500, 503])
+def test_what_a_webhook_denies_is_forbidden_whatever_status_it_chooses(status: int) -> None:
+    text = 'admission webhook "judge.example.com" denied the request: not here'
+    assert type(error_of("apply", status, answer("", text), None)) is ForbiddenError
 
 
 def test_a_conflict_of_fields_names_each_with_its_holder() -> None:

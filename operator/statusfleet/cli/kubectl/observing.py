@@ -22,9 +22,9 @@ from statusfleet.kube.kinds import NODE, POD, SERVICE, Kind
 from statusfleet.kube.names import FLEET_LABEL, member_object
 from statusfleet.plan import Endpoint, MemberId, Observation, ObservedMember, desired_members
 from statusfleet.store import State
-from statusfleet.store.kubernetes import KubernetesReader, KubernetesStore
+from statusfleet.store.kubernetes import KubernetesReader
 from statusfleet.worlds.kubernetes.addresses import Seen, advertised, dialed
-from statusfleet.worlds.kubernetes.credentials import Credentials
+from statusfleet.worlds.kubernetes.credentials import secret_values
 from statusfleet.worlds.kubernetes.names import Owner
 from statusfleet.worlds.kubernetes.pin import choose_pin, role_of
 from statusfleet.worlds.kubernetes.pod import P2P_PORT
@@ -70,12 +70,11 @@ async def read_scene(remote: Remote, fleets: Iterable[StatusFleet]) -> Scene:
         nodes = []
         notes.append("nodes may not be read, so members' addresses on them are not known here")
     state = await KubernetesReader(remote.client, remote.namespace, remote.name).read()
-    store = KubernetesStore(remote.client, remote.namespace, remote.name)
     values: dict[SecretId, SecretStr] = {}
     reads_secrets = True
     try:
         for fleet in fleets:
-            values |= await Credentials(remote.client, store, remote.namespace).values(fleet.spec)
+            values |= await secret_values(remote.client, remote.namespace, fleet.spec)
     except ForbiddenError:
         values, reads_secrets = stand_ins(fleets), False
         notes.append("Secrets may not be read: one that is named elsewhere counts as another value")

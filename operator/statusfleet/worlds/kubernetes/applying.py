@@ -11,8 +11,9 @@ write has been undone. Nothing here must survive a restart: the first look costs
 
 What cannot be applied because of its content (a field that somebody else holds, an invalid value,
 no right, another's object of that name) stays a problem, is told of, and is tried again only when
-wish or object changes, or after a minute, for as long as somebody asks for it. One object's problem
-never keeps another from being applied.
+wish or object changes, or after a minute, for as long as somebody asks for it. So does what a
+webhook has to judge that does not answer, and that is tried again after a second, two, four, …, a
+minute. One object's problem never keeps another from being applied.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Final, TypeVar
 
 from statusfleet.kube.client import ABSENT, KubeClient
 from statusfleet.kube.errors import (
+    AdmissionError,
     AnswerError,
     ConflictError,
     FieldConflictError,
@@ -48,6 +50,10 @@ CATCH_UP_SECONDS: Final = 10.0
 MOST_AT_ONCE: Final = 64
 """Members of one fleet that are worked on before others get their turn."""
 RETRY_SECONDS: Final = 60.0
+_SOON_SECONDS: Final = 1.0
+
+REFUSALS: Final = (AdmissionError, ForbiddenError, InvalidError)
+"""Answers that speak of one object, and say nothing of the others."""
 
 Key = tuple[str, str]
 Item = TypeVar("Item")
@@ -72,6 +78,7 @@ class _Refused:
     intent: str
     version: int
     problem: str
+    wait: float
     until: float
 
 
@@ -96,6 +103,11 @@ class Applier:
     def problems(self) -> dict[str, str]:
         """What could not be applied and why, by kind and name."""
         return {f"{kind} {name}": r.problem for (kind, name), r in sorted(self._refused.items())}
+
+    @property
+    def retry_at(self) -> float | None:
+        """When to try again what could not be applied (Unix seconds), if there is anything."""
+        return min((refused.until for refused in self._refused.values()), default=None)
 
     def is_refused(self, body: Body) -> bool:
         """Tell whether an object is not as `apply` was last told to make it."""
@@ -137,10 +149,8 @@ class Applier:
         try:
             made = await (self._make(body) if child is None else self._client.apply(body))
             record = record_of(made)
-        except (_TakenError, FieldConflictError, ForbiddenError, InvalidError) as error:
-            version = child.version if child is not None else 0
-            until = self._now() + RETRY_SECONDS
-            self._refused[key] = _Refused(intent, version, describe(error), until)
+        except (_TakenError, FieldConflictError, *REFUSALS) as error:
+            self.refuse(key, error, intent, child.version if child is not None else 0)
             return Outcome(present)
         assert isinstance(record, Applied)  # noqa: S101 - of the kinds that are applied
         self._refused.pop(key, None)
@@ -150,8 +160,10 @@ class Applier:
             self._partly[key] = intent, owned  # another write would change nothing
         return Outcome(record, written=True)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> None:
-        """Have an object be gone; one that is another by now (`uid`) is left alone.
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> bool:
+        """Have an object be gone, and tell whether it is, or goes.
+
+        One that is another by now (`uid`) is left alone, and so is one that may not go.
 
         Raises:
             TransientError: the API server does not answer, or not now.
@@ -161,11 +173,24 @@ class Applier:
         try:
             await self._client.delete(kind, namespace, name, uid=uid)
         except ConflictError:
-            return
-        except (ForbiddenError, InvalidError) as error:
-            self._refused[key] = _Refused("", 0, describe(error), self._now() + RETRY_SECONDS)
-            return
+            return False
+        except REFUSALS as error:
+            self.refuse(key, error)
+            return False
         self.forget(key)
+        return True
+
+    def refuse(
+        self, key: Key, error: AnswerError | _TakenError, intent: str = "", version: int = 0
+    ) -> None:
+        """Note what has become of an object that was asked for, also of one that others make."""
+        self._asked.add(key)
+        wait = RETRY_SECONDS
+        if isinstance(error, AdmissionError):
+            before = self._refused.get(key)
+            wait = min(wait, 2 * before.wait) if before is not None else _SOON_SECONDS
+        until = self._now() + wait
+        self._refused[key] = _Refused(intent, version, describe(error), wait, until)
 
     def forget(self, key: Key) -> None:
         """Forget an object that should be no more."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import SecretStr
 
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.secrets import SecretId, secret_uses
 from statusfleet.api.spec import FleetSpec
 from statusfleet.kube.client import KubeClient
+from statusfleet.kube.errors import AdmissionError, AnswerError, ForbiddenError
 from statusfleet.kube.kinds import SECRET
 from statusfleet.kube.secrets import secret_text
 from statusfleet.plan import MemberId
-from statusfleet.store import Store
+from statusfleet.store import CorruptKeyError, LostKeyError, Store
 from statusfleet.worlds.errors import WorldError
+from statusfleet.worlds.kubernetes.applying import Key
+from statusfleet.worlds.kubernetes.names import CANARY, Owner
 from statusfleet.worlds.kubernetes.pin import role_of
 from statusnode.crypto.keys import KeyFormatError, PrivateKey
 
@@ -20,44 +25,73 @@ Values = dict[SecretId, SecretStr]
 """Values of the Secrets that the spec names."""
 
 
+async def secret_values(client: KubeClient, namespace: str, spec: FleetSpec) -> Values:
+    """Read the values that the spec refers to; one that is not there is left out.
+
+    Read in every pass: users' Secrets bear no label of ours, so no watch shows them.
+
+    Raises:
+        KubeError: they cannot be read.
+    """
+    uses = {use.ref.value_id for use in secret_uses(spec)}
+    found: Values = {}
+    for name in sorted({name for name, _ in uses}):
+        secret = await client.find(SECRET, namespace, name)
+        for other, key in uses:
+            text = secret_text(secret, key) if other == name else None
+            if text is not None:
+                found[name, key] = SecretStr(text)
+    return found
+
+
 class Credentials:
-    """What one fleet may know of Secrets."""
+    """The keys of one fleet's members and canary."""
 
-    def __init__(self, client: KubeClient, store: Store, namespace: str) -> None:
-        self._client = client
+    def __init__(
+        self, store: Store, owner: Owner, refused: Callable[[Key, AnswerError], None]
+    ) -> None:
+        """Take whom to tell, by kind and name, of a Secret that cannot be made for a while."""
         self._store = store
-        self._namespace = namespace
-
-    async def values(self, spec: FleetSpec) -> Values:
-        """Read the values that the spec refers to; one that is not there is left out.
-
-        Read in every pass: users' Secrets bear no label of ours, so no watch shows them.
-
-        Raises:
-            KubeError: they cannot be read.
-        """
-        uses = {use.ref.value_id for use in secret_uses(spec)}
-        found: Values = {}
-        for name in sorted({name for name, _ in uses}):
-            secret = await self._client.find(SECRET, self._namespace, name)
-            for other, key in uses:
-                text = secret_text(secret, key) if other == name else None
-                if text is not None:
-                    found[name, key] = SecretStr(text)
-        return found
+        self._owner = owner
+        self._refused = refused
 
     async def key(
         self, fleet: StatusFleet, member: MemberId, values: Values, *, made: bool
-    ) -> PrivateKey:
-        """Return a member's key: the one that the manifest gives it, or its own, made once.
+    ) -> tuple[PrivateKey | None, str]:
+        """Return a member's key, the one that the manifest gives it or its own, made once.
 
-        `made` tells whether its own is there; a paused fleet gets none.
+        Where it has none for now, return None and why: one that runs goes on with the key that it
+        was started with, and others are none the worse. `made` tells whether its own is there; a
+        paused fleet gets none.
 
         Raises:
-            WorldError: the key that it should have is not there, or is none.
-            StoreError: its own Secret holds no key.
+            StoreError: the memory cannot be used.
+            KubeError: the cluster does not answer.
+        """
+        try:
+            return await self._key(fleet, member, values, made=made), ""
+        except AdmissionError as error:
+            self._refused((SECRET.kind, self._owner.child(member.name)), error)
+            return None, str(error)
+        except (WorldError, CorruptKeyError, LostKeyError, ForbiddenError) as error:
+            return None, str(error)
+
+    async def canary_key(self) -> PrivateKey | None:
+        """Return the canary's key, made once; None where it cannot be made for a while.
+
+        Raises:
+            StoreError: its Secret holds no key, or the memory cannot be used.
             KubeError: it cannot be read or made.
         """
+        try:
+            return await self._store.ensure_canary_key()
+        except AdmissionError as error:
+            self._refused((SECRET.kind, self._owner.child(CANARY)), error)
+            return None
+
+    async def _key(
+        self, fleet: StatusFleet, member: MemberId, values: Values, *, made: bool
+    ) -> PrivateKey:
         reference = role_of(fleet, member).override(member.ordinal).node_key_secret
         if reference is None:
             if fleet.spec.paused and not made:

@@ -23,7 +23,7 @@ from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import KubeError
 from statusfleet.kube.kinds import POD, JsonDict
 from statusfleet.plan import MemberId, ObservedMember, desired_members
-from statusfleet.worlds.kubernetes.image import image_of
+from statusfleet.worlds.kubernetes.applying import REFUSALS
 from statusfleet.worlds.kubernetes.names import DIAL, Owner
 from statusfleet.worlds.kubernetes.pin import role_of
 from statusfleet.worlds.kubernetes.pod import RESTRICTED_CONTAINER, RESTRICTED_POD, tolerations
@@ -99,7 +99,8 @@ class NodeDialing:
         """
         for pod in self._snapshot().pods.values():
             if pod.part == DIAL and pod.name not in self._pods and not pod.deleting:
-                await self._client.delete(POD, self._owner.namespace, pod.name, uid=pod.uid)
+                with suppress(*REFUSALS):  # it ends by itself
+                    await self._client.delete(POD, self._owner.namespace, pod.name, uid=pod.uid)
 
     async def _knock(self, member: MemberId, node: str, enode: Enode) -> str:
         if self._reached.pop(member.name, "") == str(enode):
@@ -172,7 +173,8 @@ def dial_pod(
     """Return the pod that dials a member from a node.
 
     It names its node itself, so that no scheduler has a say: one that takes no further pods is
-    still where the member is.
+    still where the member is. What it runs belongs to the operator, not to the fleet, and so does
+    its image; it is pulled as the fleet's own is.
     """
     image = fleet.spec.image
     body = owner.body(POD, name, owner.dial_labels)
@@ -182,7 +184,8 @@ def dial_pod(
         "containers": [
             {
                 "name": DIAL,
-                "image": image_of(image, own_image),
+                # A fleet may be held at an image that does not know the program.
+                "image": own_image,
                 "imagePullPolicy": image.pull_policy,
                 "command": ["python", "-P", "-m", "statusfleet.canary.knock"],
                 "args": [str(enode)],

@@ -6,12 +6,16 @@ itself changes: so it is changed. Done once and never made good, since the kubel
 
 from __future__ import annotations
 
+import logging
+
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.errors import ConflictError, NotFoundError
 from statusfleet.kube.kinds import POD, JsonDict
-from statusfleet.worlds.kubernetes.applying import digest
+from statusfleet.worlds.kubernetes.applying import REFUSALS, digest
 from statusfleet.worlds.kubernetes.names import SETTINGS
 from statusfleet.worlds.kubernetes.records import PodRecord
+
+_log = logging.getLogger(__name__)
 
 
 async def hurry(
@@ -26,3 +30,5 @@ async def hurry(
         await client.patch(POD, namespace, pod.name, {"metadata": metadata})
     except (ConflictError, NotFoundError):
         return  # another pod by now, which has the new settings from its start
+    except REFUSALS as error:
+        _log.info("%s sees its new settings only when its kubelet looks: %s", pod.name, error)

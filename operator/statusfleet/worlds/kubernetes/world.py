@@ -17,7 +17,6 @@ from typing import Self, get_args
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.api.roles import RoleName
 from statusfleet.kube.client import KubeClient
-from statusfleet.kube.errors import ConflictError, ForbiddenError
 from statusfleet.kube.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -31,16 +30,15 @@ from statusfleet.kube.kinds import (
     Kind,
 )
 from statusfleet.plan import Member, MemberId, Observation, ObservedMember, Plan, desired_members
-from statusfleet.store import CorruptKeyError, LostKeyError, Store
+from statusfleet.store import Store
 from statusfleet.store.state import State
 from statusfleet.worlds.canary import canary_settings
-from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.kubernetes.addresses import Seen, advertised, dialed
 from statusfleet.worlds.kubernetes.applying import Applier, Outcome, child_of, in_turns, together
 from statusfleet.worlds.kubernetes.canary import CanaryReader, canary_names, canary_objects
 from statusfleet.worlds.kubernetes.claim import claim, drops_claim
 from statusfleet.worlds.kubernetes.configmap import config_map
-from statusfleet.worlds.kubernetes.credentials import Credentials, Values
+from statusfleet.worlds.kubernetes.credentials import Credentials, Values, secret_values
 from statusfleet.worlds.kubernetes.deployment import CANARY_KEY_FILE
 from statusfleet.worlds.kubernetes.dns import dns_account, dns_names, dns_objects
 from statusfleet.worlds.kubernetes.hostnames import HostNames, LookUp
@@ -104,7 +102,7 @@ class KubernetesWorld:
         self._changed = changed
         self._applier = Applier(client, now)
         self._names = HostNames(changed, look_up)
-        self._credentials = Credentials(client, store, owner.namespace)
+        self._credentials = Credentials(store, owner, self._applier.refuse)
         self._canary = CanaryReader(client, owner.namespace, self._canary_pod, changed, now)
         self._refusals = Refusals(client, owner.namespace, changed)
         self._fleet: StatusFleet | None = None
@@ -145,6 +143,11 @@ class KubernetesWorld:
         wanted = desired_members(self._fleet.spec) if self._fleet is not None else ()
         return {**self._applier.problems, **claim_problems(self._view, wanted)}
 
+    @property
+    def retry_at(self) -> float | None:
+        """When to try again what could not be applied (Unix seconds), if there is anything."""
+        return self._applier.retry_at
+
     async def observe(self, fleet: StatusFleet) -> Observation:
         """Tell what is there; keys and Services that `fleet` lacks are made first (`World`).
 
@@ -157,7 +160,7 @@ class KubernetesWorld:
         self._fleet, self._view = fleet, self._snapshot()
         self._pods = pods_by_member(self._view, self._owner)
         wanted = desired_members(fleet.spec)
-        secrets = await self._credentials.values(fleet.spec)
+        secrets = await secret_values(self._client, self._owner.namespace, fleet.spec)
         state = await self._store.read()
         services = await self._services(fleet, wanted)
         names = (name for record in services.values() for name in record.balancer_names)
@@ -173,7 +176,7 @@ class KubernetesWorld:
         missing = podless(self._view, [self._owner.stateful_set(m) for m in wanted], self._pods)
         self._refusals.follow(self._group, missing)
         probing = fleet.spec.canary.enabled and not fleet.spec.paused
-        key = await self._store.ensure_canary_key() if probing else None
+        key = await self._credentials.canary_key() if probing else None
         return Observation(
             members=members,
             canary_key=key.public_key if key is not None else None,
@@ -194,14 +197,8 @@ class KubernetesWorld:
         stateful = self._view.stateful_sets.get(self._owner.stateful_set(member))
         choice = choose_pin(fleet, member, stateful.pinned if stateful else "", self._image)
         self._choices[member.name] = choice
-        key, keyless = None, ""
-        try:
-            made = (SECRET.kind, self._owner.child(member.name)) in self._view.children
-            key = await self._credentials.key(fleet, member, secrets, made=made)
-        except (WorldError, CorruptKeyError, LostKeyError, ForbiddenError) as error:
-            # What runs already goes on with the key that it was started with. No right, or a quota,
-            # keeps nobody else from work.
-            keyless = str(error)
+        made = (SECRET.kind, self._owner.child(member.name)) in self._view.children
+        key, keyless = await self._credentials.key(fleet, member, secrets, made=made)
         record = state.record(member.name)
         node = self._view.nodes.get(pod.node) if pod is not None else None
         previous = frozenset(filter(None, (record.ip, record.ip6))) if record else frozenset[str]()
@@ -327,12 +324,10 @@ class KubernetesWorld:
         for member, pod in self._pods.items():
             if member.name not in wanted or pod.deleting or self._ended.get(member) == pod.uid:
                 continue
-            try:
-                await self._client.delete(POD, self._owner.namespace, pod.name, uid=pod.uid)
-            except ConflictError:
-                continue  # another pod by now, made from what was applied last
-            self._ended[member] = pod.uid
-            told.append(member.name)
+            # One that is another by now was made from what was applied last.
+            if await self._applier.delete(POD, self._owner.namespace, pod.name, uid=pod.uid):
+                self._ended[member] = pod.uid
+                told.append(member.name)
         return tuple(told)
 
     async def prune(self, plan: Plan) -> None:
@@ -370,7 +365,8 @@ class KubernetesWorld:
                 await self._delete(kind, name)
             return
         assert self._fleet is not None  # noqa: S101 - a wish is made from an observation
-        await self._store.ensure_canary_key()
+        if await self._credentials.canary_key() is None:
+            return
         settings, image = canary_settings(wish, CANARY_KEY_FILE), self._fleet.spec.image
         there = (DEPLOYMENT.kind, self._owner.child(CANARY)) in self._view.children
         renew = wish.renew or not there

@@ -20,7 +20,7 @@ from statusfleet.kube import (
     KubeClient,
     TransientError,
 )
-from statusfleet.kube.errors import AnswerError
+from statusfleet.kube.errors import AdmissionError, AnswerError
 from statusfleet.kube.kinds import CONFIG_MAP, Kind
 from statusfleet.worlds.kubernetes.applying import MOST_AT_ONCE, Applier, in_turns, together
 from statusfleet.worlds.kubernetes.records import Child
@@ -72,6 +72,8 @@ class Server:
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> bool:
         self.writes += 1
+        if self.refuses is not None:
+            raise self.refuses
         return True
 
 
@@ -194,6 +196,32 @@ async def test_what_is_refused_is_tried_again_when_the_wish_changes_or_after_a_m
     assert scene.applier.problems == {}
 
 
+async def test_what_a_webhook_does_not_answer_for_is_a_problem_and_tried_again_soon(
+    scene: Scene,
+) -> None:
+    scene.server.refuses = AdmissionError("configmap c", "failed calling webhook")
+    for wait in (1, 2, 4, 8, 16, 32, 60, 60):
+        await scene.apply(None)
+        await scene.apply(None)  # too early: nothing is sent
+        assert scene.applier.problems == {"ConfigMap c": "configmap c: failed calling webhook"}
+        assert scene.applier.retry_at == scene.time + wait
+        scene.time += wait
+    assert scene.server.writes == 8
+    scene.server.refuses = None
+    await scene.apply(None)
+    assert scene.applier.problems == {}
+    assert scene.applier.retry_at is None
+
+
+async def test_what_may_not_go_is_a_problem(scene: Scene) -> None:
+    scene.server.refuses = AdmissionError("configmap c", "failed calling webhook")
+    assert not await scene.applier.delete(CONFIG_MAP, "n", "c")
+    assert scene.applier.problems == {"ConfigMap c": "configmap c: failed calling webhook"}
+    scene.server.refuses = None
+    assert await scene.applier.delete(CONFIG_MAP, "n", "c")
+    assert scene.applier.problems == {}
+
+
 async def test_what_was_refused_and_is_wanted_no_more_is_no_problem(scene: Scene) -> None:
     scene.server.refuses = InvalidError("configmap c", "no")
     await scene.apply(None)
@@ -274,6 +302,7 @@ async def test_an_object_on_its_way_out_is_made_anew_when_it_is_gone(scene: Scen
 async def test_what_was_removed_is_forgotten(scene: Scene) -> None:
     scene.server.refuses = InvalidError("configmap c", "no")
     await scene.apply(None)
+    scene.server.refuses = None
     await scene.applier.delete(CONFIG_MAP, "n", "c")
     assert scene.applier.problems == {}
 

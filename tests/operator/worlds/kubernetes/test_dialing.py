@@ -44,8 +44,14 @@ def failed(code: int, message: str) -> dict[str, Any]:
 class FakeNode:
     """A pretended cluster of pods alone: each ends as the test says, as soon as it is made."""
 
-    def __init__(self, *ends: dict[str, Any] | None, refuses: str = "") -> None:
+    def __init__(
+        self,
+        *ends: dict[str, Any] | None,
+        refuses: str = "",
+        image: Mapping[str, Any] | None = None,
+    ) -> None:
         self.ends = list(ends)
+        self.image = image or {}
         self.refuses = refuses
         self.made: list[Mapping[str, Any]] = []
         self.pods: dict[str, PodRecord] = {}
@@ -56,7 +62,7 @@ class FakeNode:
             self,  # type: ignore[arg-type]  # of a client, these two calls alone
             OWNER,
             lambda: Snapshot(pods=dict(self.pods)),
-            lambda: fleet({"roles": {"relayer": RELAYER}}),
+            lambda: fleet({"roles": {"relayer": RELAYER}, "image": self.image}),
             image=IMAGE,
             wanted=wanted,
             slots=asyncio.Semaphore(2),
@@ -71,6 +77,8 @@ class FakeNode:
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> bool:
         assert (kind.kind, namespace) == ("Pod", "status")
+        if self.refuses:
+            raise ForbiddenError("delete Pod", self.refuses)
         return self.pods.pop(name, None) is not None
 
     def shows(self, body: Mapping[str, Any], status: dict[str, Any] | None) -> None:
@@ -111,6 +119,24 @@ async def test_a_pod_on_the_members_node_dials_its_address_and_is_taken_away() -
     assert spec["tolerations"] == [{"key": "relay", "operator": "Exists", "effect": "NoExecute"}]
     assert spec["containers"][0]["args"] == [str(ENODE)]
     assert node.pods == {}
+
+
+async def test_the_pod_runs_the_operator_s_image_where_the_fleet_is_held_at_another() -> None:
+    image = {"repository": "mirror.example/old", "tag": "0.1", "pullSecrets": ["mine"]}
+    node = FakeNode(SUCCEEDED, image=image)
+    await place(node.dialing).knock(ENODE)
+    (body,) = node.made
+    (container,) = body["spec"]["containers"]
+    assert container["image"] == IMAGE
+    # What the fleet has for pulling images is all that its namespace has.
+    assert body["spec"]["imagePullSecrets"] == [{"name": "mine"}]
+
+
+async def test_a_pod_that_may_not_be_taken_away_holds_up_nobody() -> None:
+    node = FakeNode(refuses="by a policy")
+    node.shows({"metadata": {"name": "stray", "labels": OWNER.dial_labels}}, None)
+    await node.dialing.sweep()
+    assert node.pods.keys() == {"stray"}
 
 
 async def test_the_pod_belongs_to_the_fleet_and_to_no_member_has_no_rights_and_ends_by_itself() -> (
