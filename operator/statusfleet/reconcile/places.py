@@ -13,7 +13,7 @@ from typing import Final
 from statusfleet.publishers.sink import Sink, Target, TwinTreeError, check_ours
 from statusfleet.reconcile.conditions import SinkState
 from statusfleet.reconcile.place import Place
-from statusfleet.reconcile.twins import Familiar, Namesakes, is_twin
+from statusfleet.reconcile.twins import Familiar, Namesakes, Twins
 from statusnode.records.tree import Link
 
 _LOOK_AGAIN_SECONDS: Final = 600.0
@@ -33,6 +33,7 @@ class Places:
         namesakes: Namesakes,
     ) -> None:
         self._namesakes = namesakes
+        self._twins = Twins()
         self._places = [Place(sink) for sink in sinks]
         self._now = now
         self._waiting = waiting
@@ -153,7 +154,7 @@ class Places:
         place.root = text
         if text not in (None, known):
             place.beside = max(place.beside, place.seq)
-            if await is_twin(place.sink, link, text, familiar):
+            if await self._twins.is_twin(place.sink, link, text, familiar):
                 raise TwinTreeError(link.domain, self._namesakes(str(link)))
         place.met = True
 
