@@ -146,6 +146,7 @@ def operator(
 
 
 def _start_logging(*, verbose: bool) -> None:
+    from statusfleet.handlers.kopf_watch import NOT_FOR_THE_LOG
     from statusnode.node.logs import LogfmtFormatter
 
     handler = logging.StreamHandler()
@@ -153,3 +154,5 @@ def _start_logging(*, verbose: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     for chatty in ("asyncio", "kopf", "kubernetes"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    for twice in NOT_FOR_THE_LOG:
+        logging.getLogger(twice).setLevel(logging.CRITICAL)

@@ -33,11 +33,14 @@ class Fleets:
         self._tasks: dict[FleetId, FleetTask] = {}
         self._running: dict[FleetId, asyncio.Task[None]] = {}
         self._changing = asyncio.Lock()
+        self._stopped = False
 
     async def fleet_seen(self, body: JsonDict) -> None:
         """Begin to look after a fleet, or tell its task that it has changed."""
         fleet = body["metadata"]["namespace"], body["metadata"]["name"]
         async with self._changing:
+            if self._stopped:
+                return
             known = self._tasks.get(fleet)
             if known is not None and known.owner.uid == body["metadata"]["uid"]:
                 known.see(body)
@@ -61,6 +64,12 @@ class Fleets:
             if known is not None and known.owner.uid == body["metadata"]["uid"]:
                 await self._end(fleet)
 
+    async def leave(self, namespace: str) -> None:
+        """Stop looking after the fleets of a namespace, "" for all; those seen again are new."""
+        async with self._changing:
+            for fleet in [one for one in self._tasks if namespace in ("", one[0])]:
+                await self._end(fleet)
+
     def wake(self, fleet: FleetId) -> None:
         """Have one fleet looked at."""
         self._around.numbers.events += 1
@@ -74,10 +83,9 @@ class Fleets:
             task.wake(chore=True)
 
     async def stop(self) -> None:
-        """Stop looking after any."""
-        async with self._changing:
-            for fleet in list(self._tasks):
-                await self._end(fleet)
+        """Stop looking after any, for good."""
+        self._stopped = True
+        await self.leave("")
 
     async def _look_after(self, fleet: FleetId) -> None:
         """Run a fleet's task until cancelled, and another one where a fault has ended it.

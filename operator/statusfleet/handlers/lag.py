@@ -46,12 +46,25 @@ class FleetLag:
     # ── what Kopf tells ──
 
     def start(self) -> None:
-        """From here on Kopf should tell something."""
-        self._heard = self._clock()
+        """Kopf begins, also anew: it should tell of everything that is there."""
+        now = self._clock()
+        if self._heard is None:
+            self._heard = now
+        awaited = {**{uid: one.version for uid, one in self._late.items()}, **self._told}
+        self._late = {
+            uid: self._late.get(uid) or _Late(version, now)
+            for uid, version in awaited.items()
+            if uid not in self._late or self._late[uid].version < _GONE  # it need not tell of those
+        }
+        self._told = {}
+
+    def rest(self) -> None:
+        """Until it starts again, Kopf need tell nothing."""
+        self._heard = None
 
     def told(self, body: JsonDict, *, gone: bool = False) -> None:
         """Kopf has told of a fleet, or (`gone`) that it is no more."""
-        self._heard = self._clock()
+        self._heard = now = self._clock()
         uid, version = _identity(body)
         if gone:
             self._told.pop(uid, None)
@@ -64,7 +77,7 @@ class FleetLag:
         if late.version <= version:
             del self._late[uid]
         else:
-            self._late[uid] = replace(late, since=self._heard)
+            self._late[uid] = replace(late, since=now)
 
     # ── what our own watch tells ──
 
@@ -72,7 +85,7 @@ class FleetLag:
         """From here on everything is told that is there."""
         self._missing = {*self._told, *self._late}
 
-    def seen(self, body: JsonDict) -> None:
+    def seen(self, body: JsonDict, *, changed: bool = True) -> None:
         """A fleet is there, or has changed."""
         uid, version = _identity(body)
         self._missing.discard(uid)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from statusfleet.handlers.following import Following
+from statusfleet.handlers.sight import Sight
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.kinds import (
     DNS_ENDPOINT,
@@ -27,6 +28,7 @@ from statusfleet.kube.kinds import (
     Kind,
 )
 from statusfleet.kube.names import FLEET_LABEL
+from statusfleet.kube.reading import SILENCE_SECONDS
 from statusfleet.worlds.kubernetes.records import (
     RECORDS,
     Child,
@@ -46,8 +48,8 @@ _OPTIONAL: Final = frozenset({DNS_ENDPOINT})
 """Kinds that are installed by others, or are not, before the operator starts or while it runs."""
 _LISTS: Final = 2
 """Kinds that are listed at a time: one is being sent while another is read."""
-BETWEEN_WORDS_SECONDS: Final = 60.0
-"""How long the server may say nothing to a watch that asks for bookmarks."""
+BETWEEN_WORDS_SECONDS: Final = SILENCE_SECONDS
+"""How long the server may say nothing to a watch that asks for bookmarks: then it is asked anew."""
 
 
 class Mirror:
@@ -67,46 +69,51 @@ class Mirror:
         Nobody is told of what is there at the beginning. `all_changed` is called when a node has
         changed, which concerns every fleet. `clock` gives seconds.
         """
-        self._nodes = _Nodes(self._listed, all_changed)
+        self._client = client
+        self._clock = clock
+        self._listing = asyncio.Semaphore(_LISTS)
+        self.sights = {one: Sight(one) for one in tuple(namespaces) or ("",)}
+        """What is seen of each namespace, "" for all; complete once it is whole."""
+        self._nodes = _Nodes(all_changed)
         self._kinds = [
-            _Records(kind, namespace, self._listed, changed)
+            _Records(kind, namespace, changed)
             for kind in RECORDS
             if kind is not NODE
-            for namespace in tuple(namespaces) or ("",)
+            for namespace in self.sights
         ]
-        self._kept: tuple[_Nodes | _Records, ...] = (self._nodes, *self._kinds)
-        listing = asyncio.Semaphore(_LISTS)
-        self._following = [
-            Following(
-                client,
-                kept.kind,
-                kept.namespace,
-                kept,
-                label="" if kept is self._nodes else FLEET_LABEL,
-                metadata_only=kept.kind not in _WHOLE,
-                listing=listing,
-                clock=clock,
-                optional=kept.kind in _OPTIONAL,
-            )
-            for kept in self._kept
-        ]
-        self._complete = asyncio.Event()
+        kept: tuple[_Nodes | _Records, ...] = (self._nodes, *self._kinds)
+        self._following = [self._follow(one) for one in kept]
 
-    @property
-    def silent_seconds(self) -> float:
-        """For how long one of the watches has brought nothing, beyond what is usual."""
-        longest = max(one.silent_seconds for one in self._following)
-        return max(0.0, longest - BETWEEN_WORDS_SECONDS)
+    def _follow(self, kept: _Nodes | _Records) -> Following:
+        """Have all of one kind and place followed, by everybody's sight whom it concerns."""
+        of_all = kept is self._nodes
+        sights = list(self.sights.values()) if of_all else [self.sights[kept.namespace]]
+
+        def turned() -> None:
+            for sight in sights:
+                sight.turn()
+
+        following = Following(
+            self._client,
+            kept.kind,
+            kept.namespace,
+            kept,
+            label="" if of_all else FLEET_LABEL,
+            metadata_only=kept.kind not in _WHOLE,
+            listing=self._listing,
+            clock=self._clock,
+            turned=turned,
+            optional=kept.kind in _OPTIONAL,
+        )
+        for sight in sights:
+            sight.add(following)
+        return following
 
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
             for one in self._following:
                 group.create_task(one.run())
-
-    async def complete(self) -> None:
-        """Wait until everything was listed once."""
-        await self._complete.wait()
 
     def snapshot(self, fleet: FleetId) -> Snapshot:
         """Return all records of one fleet as they are now."""
@@ -126,28 +133,23 @@ class Mirror:
             nodes=self._nodes.nodes,
         )
 
-    def _listed(self) -> None:
-        if all(kept.listed for kept in self._kept):
-            self._complete.set()
-
 
 class _Nodes:
     """The cluster's nodes."""
 
     kind, namespace = NODE, ""
 
-    def __init__(self, listed: Callable[[], None], changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None]) -> None:
         self.nodes: dict[str, NodeRecord] = {}
         """By name; replaced by another dictionary where something changes that matters."""
-        self.listed = False
-        self._tell = listed
+        self._listed = False
         self._changed = changed
         self._missing: set[str] = set()
 
     def begin(self) -> None:
         self._missing = set(self.nodes)
 
-    def seen(self, body: JsonDict) -> None:
+    def seen(self, body: JsonDict, *, changed: bool) -> None:
         record = RECORDS[NODE](body)
         assert isinstance(record, NodeRecord)  # noqa: S101 - so says the table
         self._missing.discard(record.name)
@@ -161,8 +163,7 @@ class _Nodes:
     def complete(self) -> None:
         self._forget(self._missing)
         self._missing = set()
-        self.listed = True
-        self._tell()
+        self._listed = True
 
     def _forget(self, names: set[str]) -> None:
         left = {name: node for name, node in self.nodes.items() if name not in names}
@@ -171,7 +172,7 @@ class _Nodes:
 
     def _replace(self, nodes: dict[str, NodeRecord]) -> None:
         self.nodes = nodes
-        if self.listed:
+        if self._listed:
             self._changed()
 
 
@@ -182,13 +183,11 @@ class _Records:
         self,
         kind: Kind,
         namespace: str,
-        listed: Callable[[], None],
         changed: Callable[[FleetId], None],
     ) -> None:
         self.kind = kind
         self.namespace = namespace
-        self.listed = False
-        self._tell = listed
+        self._listed = False
         self._changed = changed
         self._record_of = RECORDS[kind]
         self._fleets: dict[FleetId, dict[str, Record]] = {}
@@ -200,7 +199,7 @@ class _Records:
     def begin(self) -> None:
         self._missing = {(fleet, name) for fleet, known in self._fleets.items() for name in known}
 
-    def seen(self, body: JsonDict) -> None:
+    def seen(self, body: JsonDict, *, changed: bool) -> None:
         fleet, name = fleet_of(body), sys.intern(str(body["metadata"]["name"]))
         self._missing.discard((fleet, name))
         record = self._record_of(body)
@@ -208,10 +207,10 @@ class _Records:
         before = known.get(name)
         if before == record:
             return
-        if before is None and self.listed:
+        if before is None and changed:  # which is rare: it bore the label of another fleet
             self._take_away(fleet, name)
         known[name] = record
-        if self.listed:
+        if self._listed:
             self._changed(fleet)
 
     def gone(self, body: JsonDict) -> None:
@@ -221,11 +220,10 @@ class _Records:
         for place in self._missing:
             self._drop(place)
         self._missing = set()
-        self.listed = True
-        self._tell()
+        self._listed = True
 
     def _take_away(self, fleet: FleetId, name: str) -> None:
-        """Take an object from the fleet whose label it may have borne before."""
+        """Take an object from the fleet whose label it bore before; looks at all of them."""
         others = [
             other
             for other, known in self._fleets.items()
@@ -241,5 +239,5 @@ class _Records:
             return
         if not known:
             del self._fleets[fleet]
-        if self.listed:
+        if self._listed:
             self._changed(fleet)

@@ -56,13 +56,21 @@ class Numbers:
         self.statuses.pop(fleet, None)
         self.canaries.pop(fleet, None)
 
-    def families(self, *, leads: bool, silent_seconds: float) -> Iterator[Family]:
-        """Yield everything that is counted."""
+    def families(
+        self, *, leads: bool, silent_seconds: float, unseen: Mapping[str, bool]
+    ) -> Iterator[Family]:
+        """Yield everything that is counted; `unseen` tells by namespace whether not all is seen."""
         yield gauge("statusfleet_leader", "1 while this process leads.", float(leads))
         yield gauge(
             "statusfleet_watch_silence_seconds",
             "Seconds for which a watch has brought nothing, beyond what is usual.",
             silent_seconds,
+        )
+        yield Family(
+            "statusfleet_namespace_unseen",
+            "gauge",
+            "1 for a namespace whose fleets are not looked after, since not all of it is seen.",
+            tuple(Sample(float(no), (("namespace", one),)) for one, no in unseen.items()),
         )
         yield counters_by(
             "statusfleet_reconcile_total",

@@ -27,17 +27,15 @@ from statusfleet.handlers.surroundings import Surroundings
 from statusfleet.handlers.watches import Watches
 from statusfleet.kube.client import KubeClient
 from statusfleet.kube.connection import Connection, load_connection
-from statusfleet.kube.errors import NotFoundError, TransientError
-from statusfleet.kube.kinds import STATUS_FLEET
 from statusfleet.kube.lease import LEASE_NAME, Leadership
 from statusfleet.reconcile.racing import unless
 from statusnode.metrics.process import process_families
 from statusnode.metrics.server import MetricsServer, Sources
 from statusnode.metrics.text import Family
 
-_SILENCE_SECONDS: Final = 90.0
-"""More than Kopf takes to notice that a connection is dead, and to make another."""
-_CRD_SECONDS: Final = 5.0
+_SILENCE_SECONDS: Final = 150.0
+"""More than Kopf takes to notice that a connection is dead (70 s), and a slow server to answer
+another request (60 s by its own bound): to be started anew would only make more of them."""
 _log = logging.getLogger(__name__)
 
 
@@ -116,9 +114,7 @@ class Operator:
         ):
             renewing = group.create_task(leadership.keep(), name="lease")
             sweeping = group.create_task(sweep_on(), name="sweep")
-            first = next(iter(settings.namespaces), "")
-            if await unless(self._stopping, _crd_is_there(client, first)):
-                await self._watch(client, namespace, group, renewing)
+            await self._watch(client, namespace, group, renewing)
             renewing.cancel()
             sweeping.cancel()
         await leadership.release()
@@ -155,7 +151,7 @@ class Operator:
         self._watches = watches
         ending = group.create_task(self._end(fleets, renewing), name="end")
         try:
-            # Kopf takes the signals for itself when it starts; they are ours again after.
+            # Kopf takes the signals for itself whenever it starts; they are ours again after.
             await watches.run(fleets, self._kopf_stop, self._catch_signals)
         finally:
             ending.cancel()
@@ -189,7 +185,8 @@ class Operator:
 
     def _families(self) -> Iterable[Family]:
         leads = self._leadership is not None and self._leadership.leads
-        numbers = self._numbers.families(leads=leads, silent_seconds=self._silence)
+        unseen = self._watches.unseen if self._watches is not None else {}
+        numbers = self._numbers.families(leads=leads, silent_seconds=self._silence, unseen=unseen)
         return [*process_families(), *numbers]
 
     @property
@@ -198,21 +195,3 @@ class Operator:
 
     def _is_healthy(self) -> bool:
         return self._silence < _SILENCE_SECONDS
-
-
-async def _crd_is_there(client: KubeClient, namespace: str) -> None:
-    """Wait until the cluster knows our kind: the operator may be installed before its CRD."""
-    told = False
-    while True:
-        try:
-            async for _ in client.iterate(STATUS_FLEET, namespace, page=1):
-                break
-        except NotFoundError:
-            if not told:
-                _log.warning("the cluster does not know StatusFleet yet: install the CRD")
-                told = True
-        except TransientError as error:
-            _log.warning("%s", error)
-        else:
-            return
-        await asyncio.sleep(_CRD_SECONDS)

@@ -193,6 +193,24 @@ class KubeReader:
             event: JsonDict = json.loads(line)
             yield event
 
+    async def discovers(self, kind: Kind) -> bool:
+        """Tell whether the server names a kind among all that it has, where it looks for it itself.
+
+        Of a kind that has just been defined it may do so later than it lists the first objects.
+        """
+        group, _, version = kind.api_version.rpartition("/")
+        if group:
+            found = await self._send("ask for the groups", "GET", "/apis")
+            groups = {one["name"]: one.get("versions") or () for one in found.get("groups") or ()}
+            if version not in {one["version"] for one in groups.get(group, ())}:
+                return False
+        path = f"/{'apis' if group else 'api'}/{kind.api_version}"
+        try:
+            answer = await self._send(f"ask for the kinds of {kind.api_version}", "GET", path)
+        except NotFoundError:
+            return False
+        return kind.plural in {one["name"] for one in answer.get("resources") or ()}
+
     async def server_version(self) -> str:
         """Return the server's version, such as v1.34.4."""
         answer = await self._send("ask for the version", "GET", "/version")

@@ -58,7 +58,7 @@ async def test_its_objects_are_followed_from_when_it_is_installed_to_when_it_is_
     running = asyncio.create_task(mirror.run())
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await mirror.complete()
+            await mirror.sights[namespace].whole()
         await install(client)
         body = {
             "apiVersion": DNS_ENDPOINT.api_version,

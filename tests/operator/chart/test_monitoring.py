@@ -78,7 +78,7 @@ def exported() -> set[str]:
         "tree": {"seq": 1},
     }
     families = [
-        *numbers.families(leads=True, silent_seconds=0.0),
+        *numbers.families(leads=True, silent_seconds=0.0, unseen={"": False}),
         *mail_families(MailCounters(), "archive"),
         *peer_families([], 1),
         *pool_families(0, 0),
@@ -204,6 +204,7 @@ def lasting(alert: str, kind: str, status: str, reason: str, minutes: int) -> li
 
 LEADS = 'statusfleet_leader{namespace="system",pod="%s"}'
 PASSES = 'statusfleet_reconcile_total{namespace="system",outcome="%s"}'
+UNSEEN = 'statusfleet_namespace_unseen{namespace="%s"}'
 SYSTEM = {"namespace": "system"}
 READY = of_fleet("statusfleet_fleet_members", 'role="relayer"', 'state="ready"')
 DESIRED = of_fleet("statusfleet_fleet_members", 'role="relayer"', 'state="desired"')
@@ -227,6 +228,9 @@ CASES = [
         2,
         {**SYSTEM, "pod": "a", "instance": "i"},
     ),
+    Case("StatusFleetNamespaceUnseen", {UNSEEN % "status": "1x9", UNSEEN % "b": "0x9"}, 5,
+         {"namespace": "status"}),
+    Case("StatusFleetNamespaceUnseen", {UNSEEN % "status": "1 1 0 1 1 1 1"}, 6, None),
     Case("StatusFleetOperatorFault", {PASSES % "crashed": "0 0 0 1 1 1"}, 5, SYSTEM),
     Case("StatusFleetOperatorFault", {PASSES % "crashed": "3x30"}, 20, None),
     Case("StatusFleetReconcileErrors", {PASSES % "retry": "0+3x60", PASSES % "done": "0+1x60"},

@@ -115,6 +115,26 @@ async def test_another_fleet_of_the_same_name_has_a_task_of_its_own(made: list[F
         await tasks.fleet_gone(body("eddy", uid="2"))
 
 
+async def test_a_namespace_that_is_left_ends_with_its_tasks_alone(made: list[FakeTask]) -> None:
+    around: Any = Around()
+    elsewhere = {"metadata": {"namespace": "m", "name": "eddy", "uid": "2"}}
+    async with asyncio.TaskGroup() as group:
+        tasks = Fleets(around, group)
+        await tasks.fleet_seen(body("eddy"))
+        await tasks.fleet_seen(elsewhere)
+        await tasks.leave("n")
+        await tasks.fleet_seen(elsewhere)
+        assert len(made) == 2
+        await tasks.fleet_seen(body("eddy"))
+        assert len(made) == 3
+        await tasks.leave("")
+        await tasks.fleet_seen(elsewhere)
+        assert len(made) == 4
+        await tasks.stop()
+        await tasks.fleet_seen(body("eddy"))  # too late
+    assert len(made) == 4
+
+
 async def test_a_task_does_not_hold_on_to_the_event_that_began_it(made: list[FakeTask]) -> None:
     around: Any = Around()
     async with asyncio.TaskGroup() as group:

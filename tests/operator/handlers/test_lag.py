@@ -96,3 +96,34 @@ def test_before_kopf_starts_nothing_is_missed() -> None:
     lag = FleetLag(lambda: 100.0)
     lag.seen(fleet(1))
     assert lag.silent_seconds == 0.0
+
+
+def test_a_watch_that_begins_anew_must_tell_of_everything_again(scene: Scene) -> None:
+    scene.lag.seen(fleet(9, "2"))
+    scene.lag.start()
+    scene.lag.told(fleet(9, "2"))
+    assert scene.after(4.0) == 4.0
+    scene.lag.start()  # and so it goes on: to begin alone is no word
+    assert scene.after(4.0) == 8.0
+    scene.lag.told(fleet(5))
+    scene.lag.told(fleet(9, "2"))
+    assert scene.after(4.0) == 0.0
+
+
+def test_a_watch_that_begins_anew_need_not_tell_what_went_before(scene: Scene) -> None:
+    scene.lag.gone(fleet(6))
+    scene.lag.start()
+    assert scene.after(4.0) == 0.0
+    scene.lag.told(fleet(7, "2"))
+    scene.lag.seen(fleet(7, "2"))
+    scene.lag.start()
+    scene.lag.gone(fleet(8, "2"))
+    assert scene.after(4.0) == 0.0
+
+
+def test_a_watch_that_may_rest_misses_nothing_until_it_starts(scene: Scene) -> None:
+    scene.lag.seen(fleet(6))
+    scene.lag.rest()
+    assert scene.after(1000.0) == 0.0
+    scene.lag.start()
+    assert scene.after(4.0) == 4.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -45,9 +46,10 @@ class Server:
     refuse: bool = False
     unknown: set[str] = field(default_factory=set)
     """Kinds that it does not know."""
-    refuse_to_tell: bool = False
+    wrong_credentials: bool = False
     forbidden: set[str] = field(default_factory=set)
-    """What it lets nobody see: a kind by its plural, or with "watch " before it, its events."""
+    """What it lets nobody see: a kind by its plural, with "watch " before it, its events; with a
+    namespace and a slash before it, in that namespace."""
     _watchers: dict[str, list[web.StreamResponse]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -57,13 +59,14 @@ class Server:
         self.asked.append((plural, dict(request.query), request.headers["Accept"]))
         if self.refuse:
             return web.Response(status=503, text="{}")
+        if self.wrong_credentials:
+            return web.Response(status=401, text="{}")
         if plural in self.unknown:
             return web.Response(status=404, text="404 page not found")
         asked_for = f"watch {plural}" if "watch" in request.query else plural
-        if asked_for in self.forbidden:
+        in_namespace = request.path.partition("/namespaces/")[2]
+        if self.forbidden & {asked_for, in_namespace}:
             return web.Response(status=403, text='{"message": "you may not see that"}')
-        if "watch" in request.query and self.refuse_to_tell:
-            return web.Response(status=403, text='{"message": "you may not watch"}')
         if "watch" not in request.query:
             metadata = {"resourceVersion": "100"}
             return web.json_response({"metadata": metadata, "items": self.things[plural]})
@@ -104,7 +107,7 @@ class Noting:
     def gone(self, body: dict[str, Any]) -> None: ...
     def complete(self) -> None: ...
 
-    def seen(self, body: dict[str, Any]) -> None:
+    def seen(self, body: dict[str, Any], *, changed: bool) -> None:
         self.names.append(body["metadata"]["name"])
 
 
@@ -145,13 +148,13 @@ async def client_of(server: Server) -> AsyncIterator[KubeClient]:
 
 
 @asynccontextmanager
-async def mirror_of(server: Server) -> AsyncIterator[Seen]:
+async def mirror_of(server: Server, *namespaces: str) -> AsyncIterator[Seen]:
     changed: list[FleetId] = []
     nodes: list[None] = []
     async with client_of(server) as client:
         mirror = Mirror(
             client,
-            (),
+            namespaces,
             changed=changed.append,
             all_changed=lambda: nodes.append(None),
             clock=time.monotonic,
@@ -169,7 +172,7 @@ async def mirror_of(server: Server) -> AsyncIterator[Seen]:
 async def complete(server: Server) -> AsyncIterator[Seen]:
     async with mirror_of(server) as seen:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await seen.mirror.complete()
+            await seen.mirror.sights[""].whole()
         yield seen
 
 
@@ -250,17 +253,88 @@ async def test_a_server_that_does_not_answer_is_asked_again() -> None:
         server.refuse = False
         server.things["pods"] = [thing("eddy-relayer-0-0", 1)]
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await seen.mirror.complete()
+            await seen.mirror.sights[""].whole()
         assert seen.of().pods
 
 
-async def test_a_watch_that_stays_refused_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
-    server = Server(refuse_to_tell=True)
+async def test_what_is_refused_is_told_of_once_and_not_gone_by_until_it_is_seen_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("statusfleet.handlers.following._FIRST_RETRY_SECONDS", 0.05)
+    caplog.set_level(logging.INFO)
+    server = Server(forbidden={"pods"})
     server.things["pods"] = [thing("eddy-relayer-0-0", 1)]
-    async with complete(server) as seen:
-        await until(lambda: "you may not watch" in caplog.text)
+    async with mirror_of(server) as seen:
+        sight = seen.mirror.sights[""]
+        await until(lambda: "not looked after" in caplog.text)
+        server.forbidden = {"watch pods"}  # what may be listed and not watched is of yesterday soon
+        await until(lambda: server.times_listed("pods") > 4)
+        assert sight.lost.is_set()
+        server.forbidden.clear()
+        await until(lambda: not sight.lost.is_set())
         assert seen.of().pods
-        assert server.times_listed("pods") == 1
+        server.things["pods"] = []
+        server.forbidden = {"watch pods"}
+        await server.cut("pods")
+        await until(sight.lost.is_set)
+        server.forbidden.clear()
+        await until(lambda: not sight.lost.is_set())
+        assert not seen.of().pods
+    told = [r.getMessage() for r in caplog.records if "looked after" in r.getMessage()]
+    said = "fleets are not looked after: %s Pod: you may not see that: give the operator that right"
+    again = "fleets are looked after again"
+    assert told == [said % "list", again, said % "watch", again]
+
+
+async def test_what_is_refused_in_one_namespace_is_seen_in_the_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = Server(forbidden={"there/pods"})
+    async with mirror_of(server, "here", "there") as seen:
+        here, there = seen.mirror.sights["here"], seen.mirror.sights["there"]
+        await until(lambda: "in namespace there are not looked after" in caplog.text)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await here.whole()
+        assert there.lost.is_set()
+        server.forbidden.clear()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await there.whole()
+
+
+async def test_a_server_that_answers_is_not_silent_whatever_it_answers() -> None:
+    server, clock = Server(refuse=True), Clock()
+    async with following(server, clock, asyncio.Semaphore(1)) as (followed, _):
+        clock.now = 100.0
+        await until(lambda: followed.silent_seconds == 0.0)
+        server.refuse, server.wrong_credentials = False, True  # the next process may have others
+        asked = len(server.asked)
+        await until(lambda: len(server.asked) > asked)
+        clock.now = 200.0
+        asked = len(server.asked)
+        await until(lambda: len(server.asked) > asked + 1)
+        assert followed.silent_seconds == 100.0
+        assert followed.refusal is not None
+        assert followed.refusal.status == 401
+
+
+async def test_what_was_told_too_long_ago_is_current_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("statusfleet.handlers.following._FIRST_RETRY_SECONDS", 0.05)
+    server, clock = Server(), Clock()
+    async with following(server, clock, asyncio.Semaphore(1)) as (followed, _):
+        await until(lambda: followed.current)
+        server.refuse = True
+        await server.cut("pods")
+        asked = len(server.asked)
+        await until(lambda: len(server.asked) > asked + 2)
+        assert followed.current
+        clock.now = 151.0
+        await until(lambda: not followed.current)
+        assert followed.silent_seconds == 0.0  # it is no silence: the server says "not now"
+        server.refuse = False
+        await until(lambda: followed.current)
+        assert server.times_listed("pods") > 1
 
 
 async def test_a_kind_that_not_every_cluster_has_may_come_and_go(
@@ -281,7 +355,7 @@ async def test_a_kind_that_not_every_cluster_has_may_come_and_go(
         await server.cut("dnsendpoints")
         await until(lambda: not seen.of().children)
         assert seen.changed == [EDDY] * 4
-        assert seen.mirror.silent_seconds == 0.0
+        assert seen.mirror.sights[""].silent_seconds < PATIENCE_SECONDS
     assert "dnsendpoints" not in caplog.text.lower()
 
 
@@ -301,7 +375,7 @@ async def test_a_kind_that_not_every_cluster_has_and_that_nobody_may_see_holds_u
         assert seen.changed == [EDDY]
         server.things["dnsendpoints"] = []
         await until(lambda: not seen.of().children)
-        assert seen.mirror.silent_seconds == 0.0
+        assert seen.mirror.sights[""].silent_seconds < PATIENCE_SECONDS
     assert caplog.text.count("you may not see that") == 1
 
 
@@ -329,6 +403,7 @@ async def following(
             metadata_only=False,
             listing=turns,
             clock=clock,
+            turned=lambda: None,
         )
         running = asyncio.create_task(followed.run())
         try:

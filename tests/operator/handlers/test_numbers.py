@@ -17,11 +17,15 @@ def test_the_page_tells_passes_and_fleets() -> None:
         "roles": {"relayer": {"desired": 3, "ready": 2, "published": 1}},
         "tree": {"seq": 7},
     }
-    lines = page(numbers.families(leads=True, silent_seconds=1.5)).splitlines()
+    lines = page(
+        numbers.families(leads=True, silent_seconds=1.5, unseen={"gone": True, "status": False})
+    ).splitlines()
     where = 'namespace="status",fleet="eth-dev"'
     for line in (
         "statusfleet_leader 1",
         "statusfleet_watch_silence_seconds 1.5",
+        'statusfleet_namespace_unseen{namespace="gone"} 1',
+        'statusfleet_namespace_unseen{namespace="status"} 0',
         'statusfleet_reconcile_total{outcome="done"} 1',
         'statusfleet_reconcile_total{outcome="crashed"} 0',
         'statusfleet_reconcile_seconds_bucket{le="0.025"} 1',
@@ -40,7 +44,7 @@ def test_the_page_tells_when_a_canary_last_ran_for_as_long_as_it_should() -> Non
     numbers.ran(fleet, Canary(), verdict)
 
     def lines() -> list[str]:
-        return page(numbers.families(leads=True, silent_seconds=0)).splitlines()
+        return page(numbers.families(leads=True, silent_seconds=0, unseen={})).splitlines()
 
     where = 'namespace="status",fleet="eth-dev"'
     for line in (
