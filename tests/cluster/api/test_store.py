@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -339,6 +340,10 @@ async def test_a_large_tree_stands_in_shards_and_a_change_writes_little(
     state = await store.write(State(records=members, tree=TreeState(1, tree_of(nodes, 1))))
     first = await shards(store)
     assert len(first) >= 1
+    for name in first:
+        shard = await client.get(CONFIG_MAP, namespace, name)
+        assert shard["immutable"] is True
+        assert len(json.dumps(shard["data"])) < 700 * 1024
     assert await again(store).read() == state
     assert state.tree.publication is not None
     nodes[7] = Record.sign(key_of("7"), 2, ip="192.0.2.2", tcp=30303)

@@ -1,23 +1,21 @@
 """A change that the API server does not take costs no member its pod.
 
-No kubelet runs here: the test writes what one says of the pods, and the pods that a controller of
-StatefulSets makes.
+No kubelet runs here: `support/pretended_pods.py` does what one would.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from statusfleet.kube import KubeClient
-from statusfleet.kube.kinds import CONFIG_MAP, POD, STATEFUL_SET
+from statusfleet.kube.kinds import CONFIG_MAP, POD
 from support.kube_api import ApiServer
 from support.operator_process import FleetUser, condition, eventually, has_reason, operator
+from support.pretended_pods import run_pod
 
 IMAGE = "statusfleet.test/statusfleet:test"
 RELAYER = {"replicas": 1, "expose": {"type": "ClusterIP", "addressScope": "Private"}}
@@ -29,40 +27,12 @@ def user(definition: None, client: KubeClient, namespace: str) -> FleetUser:
     return FleetUser(client, namespace)
 
 
-async def run_pod(user: FleetUser) -> str:
-    """Make the pod that the StatefulSet asks for, and have it be ready; return its uid."""
-
-    async def there() -> bool:
-        return await user.client.find(STATEFUL_SET, user.namespace, NAME) is not None
-
-    await eventually(there)
-    template = (await user.client.get(STATEFUL_SET, user.namespace, NAME))["spec"]["template"]
-    metadata = {**template["metadata"], "namespace": user.namespace, "name": f"{NAME}-0"}
-    # The admission of accounts, and so their pods, wait for a controller that is not here.
-    spec = {**template["spec"], "nodeName": "nowhere"}
-    pod = await user.client.create(
-        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-    )
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    ready = {"type": "Ready", "status": "True", "lastTransitionTime": now}
-    container = {"name": "statusd", "ready": True, "restartCount": 0, "image": "", "imageID": ""}
-    status: dict[str, Any] = {
-        "phase": "Running",
-        "conditions": [ready],
-        "containerStatuses": [{**container, "state": {"running": {"startedAt": now}}}],
-    }
-    await user.client.patch(
-        POD, user.namespace, f"{NAME}-0", {"status": status}, subresource="status"
-    )
-    return str(pod["metadata"]["uid"])
-
-
 @asynccontextmanager
 async def running_fleet(api_server: ApiServer, user: FleetUser, folder: Path) -> AsyncIterator[str]:
     """Run an operator, and a fleet of one relayer that is ready; gives the uid of its pod."""
     async with operator(folder, api_server.kubeconfig(), user.namespace, IMAGE):
         await user.apply(roles={"relayer": RELAYER}, canary={"enabled": False})
-        uid = await run_pod(user)
+        uid = await run_pod(user, "relayer-0")
         await user.until(has_reason("Ready", "AllReady"), "ready")
         yield uid
 
