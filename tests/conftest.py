@@ -1,14 +1,18 @@
-"""What every test stands on: one rule about skipping, and hypothesis profiles.
+"""What every test stands on: one rule about skipping, one about leaks, and hypothesis profiles.
 
 A test that needs a program which is not on this machine skips and says what it needs ("needs Go").
 Where `REQUIRE_PROGRAMS` is set, as in CI, every such skip is a failure, but for `STATUSD`: the
 reference node comes from no package.
+
+A socket or process that a test leaves open is a warning once Python comes by to collect it, and so
+a failure: at the end of the test's own module, not of whichever test happens to run then.
 """
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,6 +39,12 @@ def _forbid_skipping(report: pytest.TestReport | pytest.CollectReport) -> None:
         if os.environ.get("REQUIRE_PROGRAMS") and _OPTIONAL_EVEN_IN_CI not in reason:
             report.outcome = "failed"
             report.longrepr = f"MUST NOT SKIP: {reason}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _leaks_are_told() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 @pytest.hookimpl(wrapper=True)
