@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import base64
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 
 def leaks(archive: Path, values: Iterable[bytes]) -> list[str]:
     """Return where in a zip a value stands: raw, in hex or in base64, also within more base64."""
-    found = []
     with zipfile.ZipFile(archive) as opened:
-        files = {name: opened.read(name) for name in opened.namelist()}
-    for value in values:
-        for form in forms(value):
-            found += [f"{name}: {form!r}" for name, data in files.items() if form in data.lower()]
-    return found
+        return leaks_in({name: opened.read(name) for name in opened.namelist()}, values)
+
+
+def leaks_in(places: Mapping[str, bytes], values: Iterable[bytes]) -> list[str]:
+    """Return by name in which of these a value stands, in any of its forms."""
+    small = {name: data.lower() for name, data in places.items()}
+    return [
+        f"{name}: {form!r}"
+        for value in values
+        for form in forms(value)
+        for name, data in small.items()
+        if form in data
+    ]
 
 
 def forms(value: bytes) -> Iterator[bytes]:
