@@ -13,8 +13,8 @@ from statusfleet.kube import KubeClient
 from statusfleet.kube.kinds import ENDPOINT_SLICE, POD, SERVICE
 from statusfleet.publishers.cluster_dns import ClusterDnsSink
 from statusfleet.publishers.objects import Owner as SinkOwner
-from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.showing import TreeState
 from statusfleet.store.kubernetes import KubernetesStore
 from statusfleet.worlds.kubernetes.dns import dns_account, dns_objects
 from statusfleet.worlds.kubernetes.names import Owner

@@ -13,8 +13,8 @@ from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.build import SinkBuilder
 from statusfleet.publishers.objects import Objects, Owner
-from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.showing import TreeState
 from statusfleet.store import FolderStore
 from statusnode.crypto.keys import PrivateKey
 from statusnode.discovery.dns import TreeReader
@@ -92,7 +92,7 @@ class Fleet:
     async def use(self, *specs: SinkSpec) -> None:
         await self.keeper.recall()
         values = {(KEY_NAME, "secret"): SecretStr(SECRET)}
-        self.keeper.use(self._builder.build(specs, values), specs)
+        await self.keeper.use(self._builder.build(specs, values), specs)
 
     async def publish(
         self, *specs: SinkSpec, nodes: range = range(20), domain: str = DOMAIN

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from statusnode.discovery.dns import TreeReader
+from statusnode.discovery.dns import ReadTree, TreeReader
 from statusnode.discovery.resolver import DnsResolver, ResolutionError
 
 _MISSING = ("there is no such name", "the name has no TXT record")
@@ -56,9 +56,7 @@ async def walking(url: str, *servers: tuple[str, int]) -> AsyncIterator[Walks]:
         last = False
         while not last:
             last = done.is_set()
-            reading = await TreeReader(AnyServer(*servers)).read(url)
-            assert reading.problems == ()
-            walks.seqs.append(reading.root.seq)
+            walks.seqs.append((await walk_once(url, *servers)).root.seq)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(walk())
@@ -66,3 +64,10 @@ async def walking(url: str, *servers: tuple[str, int]) -> AsyncIterator[Walks]:
             yield walks
         finally:
             done.set()
+
+
+async def walk_once(url: str, *servers: tuple[str, int]) -> ReadTree:
+    """Walk once; fails at an entry that is missing."""
+    reading = await TreeReader(AnyServer(*servers)).read(url)
+    assert reading.problems == ()
+    return reading

@@ -98,10 +98,11 @@ class RunningFleet:
         )
         self._dns = LoopbackServer(wish.dns_port, self._kept_port)
         self._sink = WholeZone("embedded", self._dns)
+        self._trees = TreeKeeper(store, (), time.time, reach=self._reach)
         self._loop = FleetLoop(
             Reconciler(
                 self._world,
-                TreeKeeper(store, (), time.time, reach=self._reach),
+                self._trees,
                 store,
                 time.time,
                 grace_seconds=0.0,  # what happens here should be seen here at once
@@ -119,7 +120,13 @@ class RunningFleet:
         await self._claim()
         self._use(self._manifest)
         try:
-            async with self._signals(), self._world, self._serving(), asyncio.TaskGroup() as group:
+            async with (
+                self._signals(),
+                self._world,
+                self._serving(),
+                self._trees,
+                asyncio.TaskGroup() as group,
+            ):
                 tasks = [
                     group.create_task(self._loop.run()),
                     group.create_task(self._follow(seen)),

@@ -16,8 +16,8 @@ from typing import Final
 from statusfleet.api.fleet import StatusFleet
 from statusfleet.plan import Observation, Plan, make_plan
 from statusfleet.publishers.sink import Sink
-from statusfleet.reconcile.conditions import SinkState
 from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.showing import SinkState
 from statusfleet.reconcile.status import moment
 from statusfleet.store import CorruptStateError
 from statusfleet.store.kubernetes import KubernetesStore
@@ -108,7 +108,7 @@ class Farewell:
             await self._store.write(replace(state, tree=tree))
         if plan.tree is None:
             return None
-        until = since + plan.tree.root_ttl_seconds
+        until = since + self._trees.kept_seconds(plan.tree.root_ttl_seconds, now=since)
         if fleet.spec.deletion.drain and now < until:
             text = f"waiting until readers have forgotten the members, at {moment(until)}"
             return Wait(until - now, text, unpublished=True)
@@ -117,7 +117,7 @@ class Farewell:
     async def _withdraw(self, fleet: StatusFleet, observation: Observation) -> Wait | None:
         """Take the tree from every sink; None means that it is gone, or stays for ever."""
         # Sinks that the spec named once are in the memory, those that it names may not be.
-        for dropped in self._trees.use(self._sinks(fleet, observation)):
+        for dropped in await self._trees.use(self._sinks(fleet, observation)):
             await dropped.close()
         states = await self._trees.unpublish()
         left = [state for state in states if state.progress != "Pending"]

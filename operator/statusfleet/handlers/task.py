@@ -121,6 +121,7 @@ class FleetTask:
             reach=self._builder.again,
             served=served(self._status),
             namesakes=partial(namesakes, around.numbers.statuses, self.fleet_id),
+            ended=self._loop.wake,
         )
         self._dialing = NodeDialing(
             around.client,
@@ -187,7 +188,7 @@ class FleetTask:
 
     async def run(self) -> None:
         """Look after the fleet until cancelled."""
-        async with self._world, asyncio.TaskGroup() as group:
+        async with self._world, self._trees, asyncio.TaskGroup() as group:
             group.create_task(self._dial_back.run())
             await self._loop.run()
 

@@ -247,7 +247,8 @@ async def _read_tree(server: Server, url: str) -> SeenTree | TreeError:
     except (ResolutionError, TreeError) as error:
         return TreeError(f"{server}: {error}")
     complaints = tuple(f"{problem.label}: {problem.reason}" for problem in reading.problems)
-    return SeenTree(reading.root.seq, reading.nodes, complaints, str(server))
+    root = reading.root
+    return SeenTree(root.seq, reading.nodes, complaints, str(server), str(root))
 
 
 async def _verify_one(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from statusfleet.kube.errors import NotFoundError
@@ -158,15 +159,18 @@ class DnsEndpointSink:
             root = _texts(await self._root.read()).get(domain, "")
         except SinkError as error:
             raise TreeError(str(error)) from error
-        trees, wanted = await read_trees(servers, url), Root.parse(root).seq
-        for tree in trees:
-            if tree.seq < wanted:
-                raise TreeError(
-                    f"{tree.server} gives number {tree.seq}, {self._root.what} has {wanted}: "
-                    "ExternalDNS has not written it yet; it does only with "
-                    "--managed-record-types=TXT and --registry=noop"
-                )
-        return trees
+        wanted = Root.parse(root).seq
+        return tuple(self._judged(tree, wanted) for tree in await read_trees(servers, url))
+
+    def _judged(self, tree: SeenTree, wanted: int) -> SeenTree:
+        """Say of a tree why it is the one before, if it is."""
+        if tree.seq >= wanted:
+            return tree
+        text = (
+            f"gives number {tree.seq}, {self._root.what} has {wanted}: ExternalDNS has not written "
+            "it yet; it does only with --managed-record-types=TXT and --registry=noop"
+        )
+        return replace(tree, complaints=(text,))
 
     async def _is_alone(self, target: Target) -> bool:
         """Tell whether every server shows our root and no other."""

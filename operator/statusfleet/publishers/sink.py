@@ -75,13 +75,15 @@ def check_ours(root: str, link: Link) -> None:
 class SeenTree:
     """What a reader found: the number of the root, the records, and what was missing or wrong.
 
-    `server` says which server was read, where a sink has several.
+    `server` says which server was read, where a sink has several; `root` is the text of its root,
+    where that may be another than the sink holds.
     """
 
     seq: int
     nodes: tuple[Record, ...]
     complaints: tuple[str, ...]
     server: str = ""
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)

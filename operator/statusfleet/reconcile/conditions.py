@@ -13,8 +13,8 @@ from typing import Final
 from statusfleet.api.status import ConditionType, Truth
 from statusfleet.plan import Observation, Plan
 from statusfleet.plan.rollout import RolloutStep
-from statusfleet.publishers.sink import Progress
 from statusfleet.reconcile.reasons import Reason
+from statusfleet.reconcile.showing import TreeState, words_of_missing
 from statusfleet.reconcile.stalling import Stalled
 from statusfleet.worlds.protocol import Vantage
 
@@ -26,36 +26,6 @@ _SHORT_CUT: Final = (
     "where others reach load balancers and the operator cannot, set the chart's "
     "operator.dialLoadBalancersFrom to MemberNode"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SinkState:
-    """How far one sink is, and the number of the root that it holds (0: none)."""
-
-    name: str
-    progress: Progress
-    seq: int = 0
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TreeState:
-    """What became of the tree: what is served, and whether it was read back.
-
-    `listed` are the members of whom it holds a record, and `superseded` those of them that have a
-    newer one by now, such as with another address. `propagated` is None while nobody has read the
-    present tree back through DNS, else whether that worked; `problem` says why something did not.
-    """
-
-    url: str = ""
-    seq: int = 0
-    listed: frozenset[str] = frozenset()
-    superseded: frozenset[str] = frozenset()
-    published: bool = False
-    propagated: bool | None = None
-    problem: str = ""
-    refused: bool = False
-    sinks: tuple[SinkState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +139,12 @@ def _ready(situation: Situation) -> Finding:
     if situation.unready:
         text = name_some(situation.unready)
         return Finding(kind, "False", Reason.MEMBERS_NOT_READY, text)
-    if text := _not_published(situation):
+    if text := words_of_missing(situation.tree or TreeState(), situation.unpublished, MOST_NAMED):
         return Finding(kind, "False", Reason.NOT_PUBLISHED, text)
     if situation.rollout.outdated:
         # All is well, and yet the spec is not carried out: whoever waits for that has to wait.
         return Finding(kind, "False", Reason.ROLLING_OUT, _rolling(situation.rollout))
     return Finding(kind, "True", Reason.ALL_READY)
-
-
-def _not_published(situation: Situation) -> str:
-    """Say who is not in the tree, or not with the newest record; "" for nobody."""
-    superseded = sorted(situation.tree.superseded) if situation.tree is not None else []
-    parts = [
-        ("not in the tree yet", situation.unpublished),
-        ("in the tree with an older record", superseded),
-    ]
-    return "; ".join(f"{what}: {', '.join(names[:MOST_NAMED])}" for what, names in parts if names)
 
 
 def _addresses(situation: Situation) -> Finding:
@@ -252,7 +212,9 @@ def _published(situation: Situation) -> Finding:
     if tree.refused:
         return Finding(kind, "False", Reason.SIGNING_REFUSED, tree.problem)
     if tree.published:
-        return Finding(kind, "True", Reason.PUBLISHED, left)
+        return Finding(
+            kind, "True", Reason.PUBLISHED, "; ".join(filter(None, (left, tree.rivalry)))
+        )
     if situation.paused:
         return Finding(kind, "Unknown", Reason.NOT_APPLICABLE, _UNSEEN)
     if tree.problem:

@@ -17,12 +17,13 @@ from statusfleet.api.fleet import StatusFleet
 from statusfleet.plan import Member, Observation, ObservedMember, Plan, make_plan
 from statusfleet.plan.rollout import RolloutStep, rollout_step
 from statusfleet.publishers.sink import Sink
-from statusfleet.reconcile.conditions import Finding, Reach, Situation, TreeState, conditions
+from statusfleet.reconcile.conditions import Finding, Reach, Situation, conditions
 from statusfleet.reconcile.departures import Departures
 from statusfleet.reconcile.probing import canary_wish, may_start
 from statusfleet.reconcile.publishing import TreeKeeper, listed
 from statusfleet.reconcile.reachable import DialBack
 from statusfleet.reconcile.settling import Settling
+from statusfleet.reconcile.showing import TreeState
 from statusfleet.reconcile.stalling import Stalling
 from statusfleet.reconcile.targets import have_dialed
 from statusfleet.store import Store, StoreError, Underway
@@ -100,7 +101,7 @@ class Reconciler:
         self._departures = Departures()
         self._settling = Settling()
         self._stalling = Stalling()
-        self._underway: Underway | None = None  # as the memory has it
+        self._underway: Underway | None = None  # our part of it, as the memory has it
         self._records: dict[str, Record | None] = {}
         self._probing = False
 
@@ -167,15 +168,18 @@ class Reconciler:
     async def _take_up(self) -> None:
         """Go on with what was under way when this process began."""
         if self._underway is None:
-            self._underway = (await self._store.read()).underway
-            self._departures = Departures(self._underway.leaving)
-            self._stalling = Stalling(self._underway.renewed)
+            found = (await self._store.read()).underway
+            self._underway = replace(found, root_ttl=Underway().root_ttl)
+            self._departures = Departures(found.leaving)
+            self._stalling = Stalling(found.renewed)
 
     async def _keep_underway(self) -> None:
         """Have the memory hold what is under way."""
         underway = Underway(self._departures.leaving, self._stalling.renewed)
         if underway != self._underway:
-            await self._store.write(replace(await self._store.read(), underway=underway))
+            state = await self._store.read()
+            told = replace(underway, root_ttl=state.underway.root_ttl)
+            await self._store.write(replace(state, underway=told))
             self._underway = underway
 
     async def _roll_out(
@@ -209,7 +213,7 @@ class Reconciler:
         """
         if self._sinks is not None:
             specs = fleet.spec.tree.publish if fleet.spec.tree is not None else ()
-            for dropped in self._trees.use(self._sinks(fleet, observation), specs):
+            for dropped in await self._trees.use(self._sinks(fleet, observation), specs):
                 await dropped.close()
         state, times = await self._show(fleet, plan, observation)
         taken, left = await self._trees.let_go(keep=fleet.spec.deletion.tree == "Keep")
@@ -277,6 +281,7 @@ class Reconciler:
         return TreeState(
             url=known.tree.url,
             seq=known.tree.seq,
+            signed=frozenset(listed(known, self._records)),
             listed=frozenset(listed(known, self._records)),
             published=self._trees.serving is not None,
             sinks=self._trees.states,
@@ -285,7 +290,8 @@ class Reconciler:
     def _with_listed(self, state: TreeState, plan: Plan) -> TreeState:
         shown = listed(self._trees.serving, self._records)
         older = {m.name for m in plan.members if _is_older(shown.get(m.name), m.record)}
-        return replace(state, listed=frozenset(shown), superseded=frozenset(older))
+        signed = frozenset(listed(self._trees.published, self._records))
+        return replace(state, signed=signed, listed=frozenset(shown), superseded=frozenset(older))
 
     @property
     def _listed(self) -> frozenset[str]:
@@ -299,12 +305,10 @@ class Reconciler:
         if plan.tree is not None and self._trees.behind:
             # Nobody can tell whom a tree that is not ours or cannot be looked at leads to.
             shown |= frozenset(plan.removed)
-        leaving = self._departures.update(
-            plan.removed,
-            shown,
-            now=now,
-            root_ttl_seconds=plan.tree.root_ttl_seconds if plan.tree is not None else 0,
-        )
+        kept = 0.0
+        if plan.tree is not None:
+            kept = self._trees.kept_seconds(plan.tree.root_ttl_seconds, now=now)
+        leaving = self._departures.update(plan.removed, shown, now=now, root_ttl_seconds=kept)
         due = tuple(name for name, when in leaving.items() if when is not None and when <= now)
         if due:
             await self._world.prune(replace(plan, removed=due))

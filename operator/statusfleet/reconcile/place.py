@@ -19,13 +19,16 @@ from statusfleet.publishers.sink import (
     SinkError,
     Target,
 )
-from statusfleet.reconcile.conditions import SinkState
+from statusfleet.reconcile.showing import SinkState
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.zone import ZoneSettings
 from statusnode.records.tree import Root, TreeError
 
 _READ_BACK_SECONDS: Final = 10.0
 _ENTRIES_PER_SECOND: Final = 100
+_RETRY_SECONDS: Final = 2.0
+_LONGEST_RETRY_SECONDS: Final = 60.0
+_LOOK_AGAIN_SECONDS: Final = 600.0
 
 
 @dataclass(slots=True, eq=False)
@@ -42,11 +45,24 @@ class Place:
     beside: int = 0
     """The highest number of a root that stood there and that we did not know: of a memory that was
     lost, or of a twin, whose readers follow only a higher one when that tree is gone."""
+    seen: frozenset[str] = frozenset()
+    """The roots that its servers gave when the tree was last read back: what readers hold."""
+    displaced: int = 0
+    """How often a root of our key stood there that was not ours, in the place of ours."""
     served: Target | None = None
     proved: Target | None = None
     look_again: float = 0.0
     progress: Progress = "Pending"
     problem: str = ""
+    errand: asyncio.Task[None] | None = None
+    """What is being done at it now."""
+    slow: bool = False
+    """Whether the last errand took so long that nobody should wait for the next."""
+    tried: bool = False
+    """Whether a publication has come to its end there, well or not."""
+    retry_at: float | None = None
+    """When to try again (Unix seconds), None where nothing is wrong."""
+    _troubled: int = 0
 
     @property
     def seq(self) -> int:
@@ -75,25 +91,73 @@ class Place:
             self.progress, self.problem = "Failed", str(error)
         else:
             return True
+        self.served = self.proved = None
         return False
+
+    def forget(self) -> None:
+        """Have it looked at anew: what is there may be another than what is known."""
+        self.met, self.look_again = False, 0.0
+        self.hurry()
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether it may be gone to: it is neither busy, nor was it slow and failed lately."""
+        rests = self.slow and self.retry_at is not None and now < self.retry_at
+        return self.errand is None and not rests
+
+    def has(self, target: Target, now: float) -> bool:
+        """Tell whether it serves a target, as was seen not too long ago."""
+        return self.served == target and now < self.look_again
+
+    def begin(self, target: Target) -> None:
+        """Note that it is about to be brought a target, if it is another."""
+        if self.served != target:
+            self.served = self.proved = None
+            if self.progress != "Failed":  # else every attempt would be told of
+                self.progress = "Publishing"
+
+    def end(self, target: Target, now: float) -> None:
+        """Note that it serves a target."""
+        self.served, self.progress, self.problem = target, "Published", ""
+        self.look_again = now + _LOOK_AGAIN_SECONDS
+
+    def withdrawn(self) -> None:
+        """Note that there is nothing of ours any more."""
+        self.root = self.served = self.proved = None
+        self.progress, self.problem = "Pending", ""
+
+    def schedule(self, now: float, *, done: bool) -> None:
+        """Say when to try again; an attempt before that time, which an event made, counts not."""
+        self.tried = True
+        if done:
+            self.hurry()
+        elif self.retry_at is None or now >= self.retry_at:
+            wait = min(_RETRY_SECONDS * 2 ** min(self._troubled, 16), _LONGEST_RETRY_SECONDS)
+            self._troubled, self.retry_at = self._troubled + 1, now + wait
+
+    def hurry(self) -> None:
+        """Have it tried with the next step."""
+        self._troubled, self.retry_at = 0, None
+
+    def left_alone(self, seconds: float) -> None:
+        """Note that nobody waits any more for what is done at it, after so many seconds."""
+        if not self.problem and (not self.met or self.served is None):
+            self.problem = f"not done after {seconds:g} s, which others do not wait for"
 
     async def prove(self, target: Target) -> None:
         """Read the tree back; keep what is wrong with it, or that nothing is."""
         signed = target.publication.tree
         seconds = _READ_BACK_SECONDS + len(signed.tree.entries) / _ENTRIES_PER_SECOND
-        self.problem = f"no whole tree within {seconds:g} s"
+        problem = f"no whole tree within {seconds:g} s"
         with suppress(TimeoutError):
             try:
                 async with asyncio.timeout(seconds):
-                    seen = await self.sink.read_back(signed.url)
+                    found = await self.sink.read_back(signed.url)
             except (TreeError, SinkError) as error:
-                self.problem = str(error)
+                problem = str(error)
             else:
-                self.problem = next(
-                    filter(None, (what_is_wrong(tree, target) for tree in seen)), ""
-                )
-        if not self.problem:
-            self.proved = target
+                problem = next(filter(None, (what_is_wrong(tree, target) for tree in found)), "")
+                self.seen = frozenset(tree.root for tree in found if tree.root)
+        self.problem, self.proved = problem, None if problem else target
 
 
 def what_is_wrong(seen: SeenTree, target: Target) -> str:

@@ -2,9 +2,12 @@
 
 In this order, and each step only after the one before: what other writers left at the sinks is
 looked at, so that a number never falls; a number is remembered before anybody sees it, so no crash
-makes two trees share one; every sink has the new entries before any root moves; entries go when
-their time is over, and are forgotten only when every sink has let them go; and what is served
-counts as propagated only when it was read back and verified like a stranger would.
+makes two trees share one; a sink has the new entries before its root moves; entries go when their
+time is over, and are forgotten only when every sink has let them go; and what is served counts as
+propagated only when it was read back and verified like a stranger would.
+
+Their time is counted from when readers were last seen to get an old root, with the longest TTL that
+any root had which they may still hold: both are remembered, or asked for.
 
 A sink that fails holds up nobody but itself: it keeps the whole old tree until it takes the new.
 """
@@ -14,26 +17,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Final
 
 from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.plan import DesiredTree
 from statusfleet.publishers.sink import Sink, Target
-from statusfleet.reconcile.conditions import SinkState, TreeState
 from statusfleet.reconcile.place import withdrawal, zone_settings
 from statusfleet.reconcile.places import Places, Waiting
+from statusfleet.reconcile.showing import SinkState, TreeState
 from statusfleet.reconcile.twins import Namesakes
 from statusfleet.reconcile.withdrawing import Reach, Withdrawals, remembered
-from statusfleet.store import Store
+from statusfleet.store import RootTtl, Store
 from statusfleet.store.state import Shown
 from statusfleet.tree.publication import Publication
 from statusfleet.tree.sequence import next_sequence
 from statusnode.crypto.keys import PrivateKey
 from statusnode.records.enr import Record
 from statusnode.records.tree import Link, Tree, TreeError
-
-_RETRY_SECONDS: Final = 2.0
-_LONGEST_RETRY_SECONDS: Final = 60.0
 
 
 class TreeKeeper:
@@ -49,22 +48,24 @@ class TreeKeeper:
         reach: Reach | None = None,
         served: int = 0,
         namesakes: Namesakes = lambda _url: (),
+        ended: Callable[[], None] | None = None,
     ) -> None:
         """Take the memory and the sinks; `waiting` surrounds every wait for sinks.
 
+        With `ended`, `publish` waits for no sink that takes its time, and `ended` is called when
+        that sink is through: then publish again.
         With `reach`, sinks that are no longer used are reached again, to withdraw the tree there.
         `served` is the number of the tree that every sink had when a process before this one said
         so. `namesakes` names other fleets that are known to have a tree of a URL.
         """
         self._store = store
-        self._places = Places(sinks, now, waiting, namesakes)
+        self._places = Places(sinks, now, waiting, namesakes, ended)
         self._now = now
         self._publication: Publication | None = None
         self._is_withdrawn = False  # as an earlier fleet of that name was deleted
         self._serving: Publication | None = None
         self._served = served
-        self._troubled = 0
-        self._retry_at: float | None = None
+        self._root_ttl = RootTtl()
         self._link: Link | None = None
         self._specs: dict[str, SinkSpec] = {}
         self._shown: Shown = {}
@@ -102,7 +103,7 @@ class TreeKeeper:
 
         Unix seconds; from two seconds on later and later, to a minute.
         """
-        return self._retry_at
+        return self._places.retry_at
 
     @property
     def next_expiry(self) -> float | None:
@@ -123,14 +124,28 @@ class TreeKeeper:
         """When to try again to withdraw the tree from a leftover (Unix seconds), if at all."""
         return self._withdrawals.retry_at if self._withdrawals is not None else None
 
-    def use(self, sinks: Iterable[Sink], specs: Iterable[SinkSpec] = ()) -> tuple[Sink, ...]:
+    def kept_seconds(self, root_ttl_seconds: int, *, now: float) -> float:
+        """Return for how long readers may keep a root that they got by `now` (Unix seconds).
+
+        That is its TTL, `root_ttl_seconds` as the spec says, or an earlier and longer one.
+        """
+        return self._root_ttl.kept_seconds(root_ttl_seconds, now=now)
+
+    async def __aenter__(self) -> TreeKeeper:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End what is under way at sinks; what is published stays."""
+        await self._places.stop()
+
+    async def use(self, sinks: Iterable[Sink], specs: Iterable[SinkSpec] = ()) -> tuple[Sink, ...]:
         """Publish to these sinks from now on; return those that are not used any more.
 
         What is known of a sink that stays is kept. The caller closes the others. A sink whose spec
         is among `specs`, by its name, is remembered while it may show the tree.
         """
         self._specs = {spec.name: remembered(spec) for spec in specs}
-        return self._places.use(sinks)
+        return await self._places.use(sinks)
 
     async def recall(self) -> None:
         """Take up what was published last, by this process or by one before it.
@@ -139,7 +154,8 @@ class TreeKeeper:
             StoreError: the memory cannot be read.
         """
         if self._publication is None:
-            memory = (await self._store.read()).tree
+            state = await self._store.read()
+            memory, self._root_ttl = state.tree, state.underway.root_ttl
             self._publication, self._shown = memory.publication, memory.shown
             self._is_withdrawn = bool(memory.withdrawn)
             if memory.publication is not None and memory.publication.tree.seq == self._served:
@@ -160,8 +176,7 @@ class TreeKeeper:
         state = TreeState(url=str(link))
         if link != self._link:
             self._link = link
-            self._places.forget()
-            self._schedule(done=True)  # what was tried before was another tree
+            await self._places.forget()
         if self._publication is not None and self._publication.tree.link != link and self._shown:
             # What there is of the old tree is known only until a new one takes its place.
             named = ", ".join(sorted(self._shown))
@@ -202,7 +217,7 @@ class TreeKeeper:
             taken = await self._withdrawals.take(due, withdrawal(publication), shared=shared)
         await self._keep_shown({n: s for n, s in self._shown.items() if n not in taken | left})
         if taken:  # it may have been the same server under another name
-            self._places.forget()
+            await self._places.forget()
         return taken, left
 
     async def unpublish(self) -> tuple[SinkState, ...]:
@@ -216,7 +231,8 @@ class TreeKeeper:
         publication = self._publication
         if publication is None:
             return ()
-        await self._meet(publication.tree.link)
+        await self._places.stop()
+        await self._meet(publication.tree.link, patient=True)
         target = withdrawal(publication)
         await self._places.withdraw(target, self._shown.keys())
         if self._withdrawals is None:
@@ -253,7 +269,9 @@ class TreeKeeper:
             await self._store.write(replace(memory, tree=replace(memory.tree, shown=shown)))
             self._shown = shown
 
-    async def _meet(self, link: Link, records: Sequence[Record] = ()) -> None:
+    async def _meet(
+        self, link: Link, records: Sequence[Record] = (), *, patient: bool = False
+    ) -> None:
         """Look at sinks; `records` are those that are to be published."""
         publication = self._publication
 
@@ -266,7 +284,7 @@ class TreeKeeper:
             return not ours.isdisjoint(nodes)
 
         known = str(publication.tree.root) if publication is not None else None
-        await self._places.meet(link, known, familiar)
+        await self._places.meet(link, known, familiar, patient=patient)
 
     async def _decide(
         self, desired: DesiredTree, records: Sequence[Record], link: Link, key: PrivateKey
@@ -289,58 +307,62 @@ class TreeKeeper:
                 self._is_withdrawn = False
             return
         signed = tree.sign(key, desired.domain, seq)
-        ttl = desired.root_ttl_seconds
+        kept = self.kept_seconds(desired.root_ttl_seconds, now=now)
         after = (
             Publication(signed)
             if before is None
-            else before.replaced_by(signed, now=now, root_ttl_seconds=ttl)
+            else before.replaced_by(signed, now=now, root_ttl_seconds=kept)
         )
-        shown = self._to_remember()
+        shown, ttl = self._to_remember(), self._root_ttl.before(desired.root_ttl_seconds)
         told = replace(memory.tree, seq=seq, publication=after, withdrawn={}, shown=shown)
-        await self._store.write(replace(memory, tree=told))
+        underway = replace(memory.underway, root_ttl=ttl)
+        await self._store.write(replace(memory, tree=told, underway=underway))
         self._publication, self._shown, self._is_withdrawn = after, shown, False
-        self._schedule(done=True)  # what was tried before was another tree
+        self._root_ttl = ttl
+        self._places.hurry()
 
     async def _serve(
         self, desired: DesiredTree, publication: Publication, state: TreeState
     ) -> TreeState:
         state = replace(state, seq=publication.tree.seq)
-        publication = await self._prolong(desired, publication)
-        target = self._target(desired, publication)
+        await self._keep_ttl(self._root_ttl.before(desired.root_ttl_seconds))
         await self._keep_shown(self._to_remember())
-        await self._places.bring(target)
+        knew = self._places.tried
+        target = await self._bring(desired, publication)
+        if not knew and self._places.tried:  # only now it is known what readers hold
+            target = await self._bring(desired, self._publication or publication)
         await self._keep_shown(self._to_remember())
         every = self._places.every
         if all(place.served == target for place in every):
-            self._serving = publication
-            await self._forget(publication)
-            state = replace(state, published=True)
-        await self._places.prove(target)
-        if state.published:
-            state = replace(state, propagated=all(place.proved == target for place in every))
-        self._schedule(done=bool(state.propagated))
-        return replace(state, problem=self._places.problem, sinks=self.states)
+            self._serving = target.publication
+            await self._forget(target.publication)
+            now = self._now()
+            await self._keep_ttl(self._root_ttl.after(desired.root_ttl_seconds, now=now))
+            proved = all(place.proved == target for place in every)
+            propagated = proved if proved or not self._places.busy else None
+            state = replace(state, published=True, propagated=propagated)
+        self._places.schedule(target)
+        rivalry, problem = self._places.rivalry, self._places.problem
+        return replace(state, problem=problem, rivalry=rivalry, sinks=self.states)
 
-    def _schedule(self, *, done: bool) -> None:
-        """Say when to try again; an attempt before that time, which an event made, counts not."""
-        if done:
-            self._troubled, self._retry_at = 0, None
-        elif self._retry_at is None or self._now() >= self._retry_at:
-            wait = min(_RETRY_SECONDS * 2 ** min(self._troubled, 16), _LONGEST_RETRY_SECONDS)
-            self._troubled, self._retry_at = self._troubled + 1, self._now() + wait
+    async def _bring(self, desired: DesiredTree, publication: Publication) -> Target:
+        """Bring a publication to the sinks; return what was to be brought."""
+        whole = await self._prolong(desired, publication)
+        due = whole.pruned(now=self._now()) if self._places.tried else whole
+        target = Target(due, zone_settings(desired), frozenset(whole.records()))
+        await self._places.bring(target)
+        return target
 
-    async def _forget(self, publication: Publication) -> None:
+    async def _forget(self, served: Publication) -> None:
         """Forget the entries whose time is over, once no sink has them any more."""
-        pruned = publication.pruned(now=self._now())
-        if pruned is not publication and not self._dropped():
-            await self._remember(pruned)
-            self._serving = pruned
+        if served is not self._publication and not self._dropped():
+            await self._remember(served)
 
     async def _prolong(self, desired: DesiredTree, publication: Publication) -> Publication:
         """Keep what the readers of a sink need that is behind: their time begins when it moves."""
-        longer = publication.prolonged(
-            self._places.roots, now=self._now(), root_ttl_seconds=desired.root_ttl_seconds
-        )
+        now = self._now()
+        kept = self.kept_seconds(desired.root_ttl_seconds, now=now)
+        longer = publication.prolonged(self._places.roots, now=now, root_ttl_seconds=kept)
         if longer is not publication:
             await self._remember(longer)
         return longer
@@ -351,12 +373,12 @@ class TreeKeeper:
         await self._store.write(replace(memory, tree=told))
         self._publication = publication
 
-    def _target(self, desired: DesiredTree, publication: Publication) -> Target:
-        return Target(
-            publication.pruned(now=self._now()),
-            zone_settings(desired),
-            frozenset(publication.records()),
-        )
+    async def _keep_ttl(self, ttl: RootTtl) -> None:
+        if ttl != self._root_ttl:
+            memory = await self._store.read()
+            underway = replace(memory.underway, root_ttl=ttl)
+            await self._store.write(replace(memory, underway=underway))
+            self._root_ttl = ttl
 
 
 def listed(

@@ -27,9 +27,10 @@ from statusfleet.api.status import (
 )
 from statusfleet.kube.names import FLEET_LABEL, ROLE_LABEL
 from statusfleet.plan import MemberId, Observation, ObservedMember, Plan, desired_members
-from statusfleet.reconcile.conditions import Finding, SinkState, TreeState, leftover_text
+from statusfleet.reconcile.conditions import Finding, leftover_text
 from statusfleet.reconcile.fleet import Report
 from statusfleet.reconcile.reasons import Reason
+from statusfleet.reconcile.showing import SinkState, TreeState
 
 _LONGEST_TEXT: Final = 2048
 _LONGEST_NAME: Final = 320
@@ -240,7 +241,7 @@ def _tree(
     return TreeStatus(
         url=state.url,
         seq=state.seq,
-        records=len(state.listed),
+        records=state.records,
         published_at=published if state.published else (old.get("publishedAt") if same else None),
         propagated_at=propagated or (moment(now) if state.propagated else None),
         sinks=_sinks((*state.sinks, *_leftovers(leftovers))),

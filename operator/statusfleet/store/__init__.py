@@ -14,7 +14,7 @@ from statusfleet.store.errors import (
     StoreError,
 )
 from statusfleet.store.folder import FolderReader, FolderStore
-from statusfleet.store.state import Leave, State, TreeState, Underway
+from statusfleet.store.state import Leave, RootTtl, State, TreeState, Underway
 from statusnode.crypto.keys import PrivateKey
 
 
@@ -56,6 +56,7 @@ __all__ = [
     "Leave",
     "LostKeyError",
     "NewerVersionError",
+    "RootTtl",
     "SequenceError",
     "State",
     "Store",

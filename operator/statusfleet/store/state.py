@@ -78,6 +78,38 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class RootTtl:
+    """For how long readers keep a root: its TTL, and what is left of an earlier, longer one."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    seconds: Annotated[int, Field(ge=0)] = 0
+    """The longest TTL that a sink may give; 0 where nobody knows."""
+    since: float = 0.0
+    """When the last sink gave up a longer one (Unix seconds), 0 where that is over."""
+    until: float = 0.0
+    """Until when readers may hold a root by that (Unix seconds)."""
+
+    def kept_seconds(self, wanted: int, *, now: float) -> float:
+        """Return for how long a root may be kept that a reader got by now.
+
+        `wanted` is the TTL that the spec says. A clock that was put back makes it no longer.
+        """
+        earlier = min(self.until - now, self.until - self.since)
+        return max(wanted, self.seconds, earlier)
+
+    def before(self, wanted: int) -> RootTtl:
+        """Return what holds from before the first sink gives `wanted` on."""
+        return replace(self, seconds=wanted) if wanted > self.seconds else self
+
+    def after(self, wanted: int, *, now: float) -> RootTtl:
+        """Return what holds since `now`, where every sink gives `wanted`."""
+        if wanted >= self.seconds:
+            return self
+        return RootTtl(wanted, now, now + self.kept_seconds(wanted, now=now))
+
+
+@dataclass(frozen=True, slots=True)
 class Underway:
     """What has begun and takes its time: whoever is started anew goes on with it."""
 
@@ -87,6 +119,8 @@ class Underway:
     """By name the dropped members that no tree shows any more, and that still run."""
     renewed: tuple[str, ...] = ()
     """The members that a rollout has started anew and that have not been ready since."""
+    root_ttl: RootTtl = RootTtl()
+    """For how long readers keep the tree's root."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from statusfleet.kube.kinds import DNS_ENDPOINT as DNS_ENDPOINT_KIND
 from statusfleet.publishers.authorities import Server
 from statusfleet.publishers.dnsendpoint import DnsEndpointSink
 from statusfleet.publishers.objects import Owner
-from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.showing import TreeState
 from statusfleet.store.kubernetes import KubernetesStore
 from support.dns_endpoint_kind import install
 from support.dns_servers import (

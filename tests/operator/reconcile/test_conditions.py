@@ -14,10 +14,10 @@ from statusfleet.reconcile.conditions import (
     Finding,
     Reach,
     Situation,
-    TreeState,
     conditions,
 )
 from statusfleet.reconcile.reasons import Reason
+from statusfleet.reconcile.showing import TreeState
 from statusfleet.worlds.protocol import Vantage
 from statusnode.crypto.keys import PrivateKey
 from support.fleet_observations import fleet, observe

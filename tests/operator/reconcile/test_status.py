@@ -7,8 +7,9 @@ from typing import Any
 
 from statusfleet.api.status import ConditionType, FleetStatus
 from statusfleet.plan import CanaryVerdict
-from statusfleet.reconcile.conditions import Finding, SinkState
+from statusfleet.reconcile.conditions import Finding
 from statusfleet.reconcile.reasons import Reason
+from statusfleet.reconcile.showing import SinkState
 from statusfleet.reconcile.status import fleet_status, going_status, troubled_status
 from support.fleet_fakes import Stage, manifest, with_relayers
 

@@ -12,9 +12,9 @@ import pytest
 from statusfleet.publishers.authorities import FindServers, Server
 from statusfleet.publishers.rfc2136 import Rfc2136Sink, UpdateSettings
 from statusfleet.publishers.sink import Target
-from statusfleet.reconcile.conditions import TreeState
 from statusfleet.reconcile.place import zone_settings
 from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.showing import TreeState
 from statusfleet.store import FolderStore
 from statusfleet.tree.publication import Publication
 from statusnode.crypto.keys import PrivateKey
@@ -68,9 +68,9 @@ class Publisher:
         self.time = max(self.time, self._keeper.retry_at)
         return await self.publish(nodes)
 
-    def move(self, place: UpdateSettings) -> None:
+    async def move(self, place: UpdateSettings) -> None:
         """Publish to another place, or with another key, from now on."""
-        self._keeper.use((Rfc2136Sink(place),))
+        await self._keeper.use((Rfc2136Sink(place),))
 
 
 async def seen(server: DnsServer, key: PrivateKey = TREE_KEY) -> int:
@@ -94,14 +94,14 @@ async def test_a_wrong_key_or_zone_is_told_and_the_old_tree_stays_until_it_is_pu
 ) -> None:
     fleet = Publisher(tmp_path / "memory", settings(server))
     assert (await fleet.publish(range(5))).propagated
-    fleet.move(replace(settings(server), **wrong))
+    await fleet.move(replace(settings(server), **wrong))
     state = await fleet.publish(range(9))
     (sink,) = state.sinks
     assert (sink.progress, state.published) == ("Failed", False)
     assert words in state.problem
     assert await seen(server) == 5
-    fleet.move(settings(server))
-    state = await fleet.again(range(9))
+    await fleet.move(settings(server))
+    state = await fleet.publish(range(9))
     assert (state.published, state.propagated, state.problem) == (True, True, "")
     assert await seen(server) == 9
 

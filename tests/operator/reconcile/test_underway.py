@@ -17,7 +17,7 @@ from statusfleet.reconcile.conditions import Finding
 from statusfleet.reconcile.fleet import Reconciler, Report
 from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.reconcile.reasons import Reason
-from statusfleet.store import Underway
+from statusfleet.store import RootTtl, Underway
 from support.fleet_fakes import FakeWorld, Stage, manifest, with_relayers
 
 DAY = 86_400.0
@@ -90,7 +90,7 @@ async def test_to_wait_writes_nothing_and_nothing_is_remembered_of_what_is_over(
     stage.time += TTL
     await stage.passes(with_relayers(2), 2)
     state = await stage.store.read()
-    assert state.underway == Underway()
+    assert state.underway == Underway(root_ttl=RootTtl(int(TTL)))
     await stage.passes(with_relayers(2), 3)
     assert (await stage.store.read()).revision == state.revision
 
@@ -201,7 +201,7 @@ async def test_what_becomes_of_a_member_that_has_worked_since_is_no_matter_of_th
     rolling.world.messages.clear()
     rolling.world.ready = {"relayer-0"}
     await rolling.passes(after)
-    assert (await rolling.store.read()).underway == Underway()
+    assert not (await rolling.store.read()).underway.renewed
     rolling.restart_operator()
     rolling.world.ready.clear()
     rolling.world.messages["relayer-0"] = "no node takes its pod"

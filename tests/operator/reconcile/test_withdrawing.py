@@ -11,8 +11,8 @@ import pytest
 
 from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.publishers.sink import Sink, SinkError
-from statusfleet.reconcile.conditions import SinkState, TreeState
 from statusfleet.reconcile.publishing import TreeKeeper
+from statusfleet.reconcile.showing import SinkState, TreeState
 from statusfleet.store import FolderStore, State
 from statusnode.records.tree import SignedTree
 from support.fake_sinks import DESIRED, URL, FakeSink, records, signed
@@ -54,7 +54,7 @@ class Scene:
         domain: str = DOMAIN,
     ) -> TreeState:
         await self.keeper.recall()
-        self.keeper.use([self.dns[name] for name in names], map(spec, names))
+        await self.keeper.use([self.dns[name] for name in names], map(spec, names))
         return await self.keeper.publish(replace(DESIRED, domain=domain), records(nodes), TREE_KEY)
 
     async def shown(self) -> set[str]:
@@ -137,7 +137,7 @@ async def test_a_tree_that_the_spec_names_no_more_is_withdrawn_everywhere_and_ma
     await scene.publish("ab")
     scene.restart()
     await scene.keeper.recall()
-    scene.keeper.use(())
+    await scene.keeper.use(())
     await scene.keeper.let_go(keep=False)
     assert scene.dns["a"].texts == scene.dns["b"].texts == {}
     assert await scene.shown() == set()
@@ -264,7 +264,7 @@ async def test_a_deleted_fleet_withdraws_those_too_and_names_who_does_not_let_go
     await scene.publish("abc")
     scene.restart()
     await scene.keeper.recall()
-    scene.keeper.use([scene.dns["a"]], [spec("a")])
+    await scene.keeper.use([scene.dns["a"]], [spec("a")])
     scene.dns["b"].refuses["withdraw"] = SinkError("it does not answer")
     states = await scene.keeper.unpublish()
     assert states == (
@@ -285,7 +285,7 @@ async def test_a_deleted_fleet_waits_for_no_sink_that_never_took_its_tree(scene:
     scene.restart()
     scene.dns["a"].refuses["root"] = away
     await scene.keeper.recall()
-    scene.keeper.use([scene.dns["a"], scene.dns["b"]])
+    await scene.keeper.use([scene.dns["a"], scene.dns["b"]])
     states = await scene.keeper.unpublish()
     assert [sink.progress for sink in states] == ["Failed", "Pending"]
     del scene.dns["a"].refuses["root"]
@@ -307,6 +307,6 @@ async def test_a_memory_of_before_is_read_and_remembers_from_then_on(scene: Scen
 
 async def test_a_memory_without_sinks_is_written_as_it_was_before(scene: Scene) -> None:
     await scene.publish("a")
-    scene.keeper.use(())
+    await scene.keeper.use(())
     await scene.keeper.let_go(keep=False)
     assert "shown" not in json.loads((scene.store.path / "state.json").read_text())["tree"]
