@@ -127,6 +127,15 @@ def left(sinks: Iterable[str]) -> Iterator[Notice]:
         yield Notice("TreeLeft", text, True)
 
 
+def orphaned() -> Notice:
+    """Return what to say of a fleet that was deleted without what belongs to it."""
+    text = (
+        "deleted with --cascade=orphan: members, DNS servers and canary run on, and the tree "
+        "stays; a fleet of the same name takes them over"
+    )
+    return Notice("Orphaned", text)
+
+
 def mended(message: str, *, complete: bool) -> Notice:
     """Return what to say of a memory that was made whole, as it was before or not."""
     return Notice("MemoryMended", message, not complete)

@@ -29,6 +29,7 @@ from statusfleet.handlers.kept import is_awaited, is_news, once, slim
 from statusfleet.handlers.mending import Restorer
 from statusfleet.handlers.notices import Noticeboard, Patience, left, restarts, unused
 from statusfleet.handlers.numbers import Outcome
+from statusfleet.handlers.orphaning import GARBAGE_COLLECTOR_SECONDS, Orphaning
 from statusfleet.handlers.recollection import namesakes, reached, served
 from statusfleet.handlers.slot import Slot
 from statusfleet.handlers.surroundings import Surroundings
@@ -42,6 +43,7 @@ from statusfleet.kube.errors import (
 )
 from statusfleet.kube.kinds import STATUS_FLEET, JsonDict, Kind
 from statusfleet.kube.names import FINALIZER
+from statusfleet.kube.requests import metadata, named
 from statusfleet.plan import Observation
 from statusfleet.publishers.build import SinkBuilder
 from statusfleet.publishers.objects import Owner as SinkOwner
@@ -156,6 +158,7 @@ class FleetTask:
         )
         self._board = Noticeboard(around.client, self.owner)
         self._patience = Patience()
+        self._orphaning = Orphaning(around.client, self.owner, self._board, around.now)
         self._restorer = Restorer(self._store, self._builder.again, self._board, around.now)
         self._inheritance = Inheritance(self._status)
 
@@ -236,6 +239,8 @@ class FleetTask:
         return wait
 
     async def _look(self) -> tuple[float, Outcome]:
+        if deleted := await self._orphaning.deletion(self._snapshot()):
+            self._body = slim(deleted, self._status)
         if self._body["metadata"].get("deletionTimestamp"):
             return await self._take_away(), "done"
         fleet, problems = self._parsed()
@@ -255,9 +260,8 @@ class FleetTask:
         said = [*restarts(report.restarted), *left(report.left), *unused(fleet, self._status)]
         self._around.numbers.restarts += len(report.restarted)
         await self._write(fleet_status(fleet, report, self._status, now), said)
-        warn = min(filter(None, (self._patience.next_look, self._world.retry_at)), default=None)
-        wait = _next_look(fleet, report, now)
-        return (wait if warn is None else min(wait, max(0.0, warn - now))), "done"
+        soon = min(filter(None, (self._patience.next_look, self._world.retry_at)), default=None)
+        return _next_look(fleet, report, soon, now), "done"
 
     def _parsed(self) -> tuple[StatusFleet | None, list[tuple[Path, str]]]:
         """Return the fleet to go by and what is wrong with the newest spec.
@@ -290,33 +294,33 @@ class FleetTask:
 
     def _own(self, finalizers: list[str]) -> JsonDict:
         """What of the object itself is ours."""
-        return {
-            "apiVersion": STATUS_FLEET.api_version,
-            "kind": STATUS_FLEET.kind,
-            "metadata": {
-                "namespace": self.owner.namespace,
-                "name": self.owner.name,
-                "uid": self.owner.uid,
-                "finalizers": finalizers,
-            },
-        }
+        about = metadata(self.owner.namespace, self.owner.name) | {"uid": self.owner.uid}
+        return named(STATUS_FLEET) | {"metadata": {**about, "finalizers": finalizers}}
 
     async def _take_away(self) -> float:
         if FINALIZER not in (self._body["metadata"].get("finalizers") or ()):
             return RESYNC_SECONDS
         self._dial_back.rest()
+        if await self._orphaning.is_wanted(self._body):
+            if await self._orphaning.let_go(self._body):
+                await self._release()
+            return GARBAGE_COLLECTOR_SECONDS
         await self._restorer.mend(self._status, self._failures)
         # What is wrong with a spec does not keep its fleet from going as it says.
         fleet = self._parsed()[0] or _parse(self._body)[0]
         wait = await self._farewell.step(fleet) if fleet is not None else None
         if wait is None:
-            with suppress(NotFoundError):
-                answer = await self._around.client.apply(self._own([]))
-                self._body = slim(answer, self._status)
+            await self._release()
             return RESYNC_SECONDS
         facts = (wait.message, self._generation, self._status, self._around.now())
         await self._write(going_status(*facts, unpublished=wait.unpublished, sinks=wait.sinks))
         return wait.seconds
+
+    async def _release(self) -> None:
+        """Take our finalizer from the fleet: nothing is left to do."""
+        with suppress(NotFoundError):
+            answer = await self._around.client.apply(self._own([]))
+            self._body = slim(answer, self._status)
 
     # ── what is said ──
 
@@ -377,7 +381,7 @@ def _parse(body: JsonDict) -> tuple[StatusFleet | None, list[tuple[Path, str]]]:
     return parse_fleet({key: value for key, value in body.items() if key != "status"})
 
 
-def _next_look(fleet: StatusFleet, report: Report, now: float) -> float:
+def _next_look(fleet: StatusFleet, report: Report, soon: float | None, now: float) -> float:
     """Return after how many seconds to look again if nothing happens."""
     wait = _jittered(RESYNC_SECONDS)
     # Nobody tells of others' Secrets; where one is missing, somebody is about to make it.
@@ -387,9 +391,8 @@ def _next_look(fleet: StatusFleet, report: Report, now: float) -> float:
         wait = min(wait, _jittered(_SECRETS_SECONDS if there else _MISSING_SECRET_SECONDS))
     if report.observation.problems or any(w.lacks == "key" for w in report.plan.waiting):
         wait = min(wait, _LONGEST_RETRY_SECONDS)
-    if report.next_look is not None:
-        wait = min(wait, max(0.0, report.next_look - now))
-    return wait
+    dates = (date for date in (report.next_look, soon) if date is not None)
+    return min([wait, *(max(0.0, date - now) for date in dates)])
 
 
 def _jittered(seconds: float) -> float:

@@ -121,7 +121,8 @@ def _unlisted(before: Mapping[str, Any]) -> Status:
     if tree := before.get("tree"):
         names = [sink["name"] for sink in tree.get("sinks") or ()]
         sinks = [{"name": name, "state": "Pending", "seq": 0} for name in names]
-        result["tree"] = {**tree, "records": 0, "sinks": sinks}
+        still = {k: v for k, v in tree.items() if k not in ("publishedAt", "propagatedAt")}
+        result["tree"] = {**still, "records": 0, "sinks": sinks}
     return result
 
 

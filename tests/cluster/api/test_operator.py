@@ -44,6 +44,8 @@ CHILDREN = (
 )
 ROLES = {"relayer": {"replicas": 2, "expose": {"type": "ClusterIP", "addressScope": "Private"}}}
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def user(definition: None, client: KubeClient, namespace: str) -> FleetUser:
@@ -187,6 +189,32 @@ async def test_a_fleet_that_was_deleted_while_no_operator_ran_is_let_go_of(
     assert await user.get() is not None
     async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
         await user.until_gone()
+
+
+async def test_a_fleet_that_was_orphaned_while_no_operator_ran_leaves_everything(
+    api_server: ApiServer, user: FleetUser, tmp_path: Path
+) -> None:
+    """No garbage collector runs here: the test does what one would, and forgets an object."""
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE) as process:
+        await user.apply(roles=ROLES, deletion={"identities": "Delete"})
+        await user.until(begun, "begun")
+        await process.end()
+    ownerless: dict[str, Any] = {"metadata": {"ownerReferences": None}}
+    for kind, name in (*CHILDREN, (STATEFUL_SET, "small-relayer-1")):
+        if name != "small-relayer":
+            await user.client.patch(kind, user.namespace, name, ownerless)
+    await user.client.delete(STATUS_FLEET, user.namespace, user.name, propagation="Orphan")
+    collected = {"metadata": {"finalizers": [FINALIZER]}}
+    await user.client.patch(STATUS_FLEET, user.namespace, user.name, collected)
+    async with operator(tmp_path, api_server.kubeconfig(), user.namespace, IMAGE):
+        await user.until_gone()
+    for kind, name in CHILDREN:
+        found = await user.client.get(kind, user.namespace, name)
+        assert "ownerReferences" not in found["metadata"]
+    (event,) = [
+        one for one in await user.client.list(EVENT, user.namespace) if one["reason"] == "Orphaned"
+    ]
+    assert event["message"].startswith("deleted with --cascade=orphan: members")
 
 
 async def test_a_fleet_whose_memory_is_damaged_goes_when_somebody_says_so(

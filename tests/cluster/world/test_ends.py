@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from statusfleet.kube import KubeClient
-from statusfleet.kube.kinds import CONFIG_MAP, EVENT, SECRET, STATUS_FLEET
+from statusfleet.kube.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    EVENT,
+    POD,
+    SECRET,
+    SERVICE,
+    STATEFUL_SET,
+    STATUS_FLEET,
+)
 from support.cluster import Cluster
 from support.operator_process import (
     FleetUser,
@@ -43,6 +52,12 @@ async def identities(user: FleetUser) -> list[str]:
     return sorted(secret["metadata"]["name"].removeprefix(f"{user.name}-") for secret in found)
 
 
+async def uids(user: FleetUser) -> dict[str, str]:
+    labels = {"statusfleet.io/fleet": user.name}
+    pods = await user.client.list(POD, user.namespace, labels=labels)
+    return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in pods}
+
+
 async def test_a_deleted_fleet_waits_for_its_readers_and_leaves_nothing_where_it_says_so(
     user: FleetUser,
 ) -> None:
@@ -70,6 +85,29 @@ async def test_a_deleted_fleet_leaves_identities_and_tree_where_it_says_so(
     await user.until_gone()
     assert await zone(user) is not None
     assert await identities(user) == ["relayer-0", "tree"]
+
+
+async def test_a_fleet_that_is_orphaned_goes_on_and_is_taken_over_by_one_of_its_name(
+    user: FleetUser,
+) -> None:
+    ending = listed(identities="Delete", tree="Unpublish", drain=False)
+    await user.apply(**ending)
+    await user.until(is_true("Ready"), "ready")
+    pods, before = await uids(user), await zone(user)
+    await user.client.delete(STATUS_FLEET, user.namespace, user.name, propagation="Orphan")
+    await user.until_gone()
+    for kind in (STATEFUL_SET, SERVICE, DEPLOYMENT):
+        labels = {"statusfleet.io/fleet": user.name}
+        found = await user.client.list(kind, user.namespace, labels=labels)
+        assert found
+        assert not any("ownerReferences" in one["metadata"] for one in found)
+    assert before is not None
+    assert (await zone(user) or {}).get("data") == before["data"]
+    assert await identities(user) == ["relayer-0", "tree"]
+    await user.apply(**ending)
+    await user.until(is_true("Ready"), "ready again")
+    assert await uids(user) == pods
+    assert (await zone(user) or {}).get("data") == before["data"]
 
 
 async def test_a_sink_or_a_tree_that_is_taken_out_of_the_spec_shows_nothing_any_more(

@@ -62,6 +62,14 @@ STATUS: dict[str, Any] = {
 }
 
 
+EDITS = [
+    {"manager": "kubectl", "time": THEN},
+    {"manager": "statusfleet", "time": "2027-01-15T07:59:20Z"},
+    {"manager": "kubectl", "time": "2027-01-15T07:59:30Z", "subresource": "status"},
+]
+"""Who set which fields when: a user, the operator its finalizer, and somebody the status."""
+
+
 def screen(status: dict[str, Any], **metadata: Any) -> list[str]:
     body = {"metadata": {"namespace": "team", "name": "eth-dev", "generation": 7, **metadata}}
     return list(status_lines(body, FleetStatus.model_validate(status), NOW))
@@ -109,6 +117,19 @@ def test_a_fleet_that_nobody_looked_at_says_so() -> None:
                 "the operator has not taken up the last edit yet: this is of generation 7, "
                 "the spec is at 8"
             ),
+        ),
+        (
+            STATUS,
+            {"generation": 8, "managedFields": EDITS},
+            (
+                "the operator has not taken up the last edit yet, made 100s ago: this is of "
+                "generation 7, the spec is at 8"
+            ),
+        ),
+        (
+            {},
+            {"creationTimestamp": THEN},
+            "no operator has looked at it yet, 100s after it was made",
         ),
         (STATUS, {"deletionTimestamp": THEN}, "being deleted since 100s"),
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from statusfleet.api.status import ConditionType
-from statusfleet.handlers.notices import left, mended, restarts
+from statusfleet.handlers.notices import left, mended, orphaned, restarts
 from statusfleet.reconcile.reasons import Reason
 from support.documentation import ROOT, Document
 
@@ -20,8 +20,8 @@ def headings(level: int) -> list[str]:
 
 
 def test_every_reason_has_its_heading_once() -> None:
-    events = (*restarts(["relayer-0"]), *left(["embedded"]), mended("", complete=True))
-    of_events = {notice.reason for notice in events}
+    repeated = (*restarts(["relayer-0"]), *left(["embedded"]))
+    of_events = {n.reason for n in (*repeated, mended("", complete=True), orphaned())}
     assert sorted(headings(3)) == sorted({*map(str, Reason), *of_events})
 
 

@@ -130,6 +130,7 @@ async def test_a_fleet_that_is_shown_nowhere_any_more_says_so_in_every_row(stage
     tree = status["tree"]
     assert (tree["records"], [sink["state"] for sink in tree["sinks"]]) == (0, ["Pending"])
     assert (tree["url"], tree["seq"]) == (whole["tree"]["url"], whole["tree"]["seq"])
+    assert "publishedAt" not in tree
     FleetStatus.model_validate(going_status("waiting", 4, {}, NOW, unpublished=True))
 
 

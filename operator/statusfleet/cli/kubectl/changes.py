@@ -12,6 +12,7 @@ from statusfleet.cli.kubectl.cluster import CommandError, Place, Remote, on_flee
 
 if TYPE_CHECKING:
     from statusfleet.api.fleet import StatusFleet
+    from statusfleet.kube.kinds import JsonDict
 
 MANAGER: Final = "kubectl-statusfleet"
 """By which name the API server remembers who set what: not by the operator's."""
@@ -33,7 +34,9 @@ def restart(
     """
 
     async def work(remote: Remote) -> StatusFleet:
-        fleet = parse(await remote.get())
+        body = await remote.get()
+        _refuse_if_going(remote, body)
+        fleet = parse(body)
         await _patch(remote, restart_patch(fleet, member, datetime.now(UTC)))
         return fleet
 
@@ -59,7 +62,9 @@ def resume(place: Place) -> None:
 
 def _set_paused(place: Place, *, paused: bool) -> None:
     async def work(remote: Remote) -> bool:
-        spec = (await remote.get()).get("spec") or {}
+        body = await remote.get()
+        _refuse_if_going(remote, body)
+        spec = body.get("spec") or {}
         if bool(spec.get("paused")) == paused:
             return False
         await _patch(remote, {"spec": {"paused": paused}})
@@ -68,6 +73,13 @@ def _set_paused(place: Place, *, paused: bool) -> None:
     changed = run(place, work)
     is_now, was = ("paused", "paused already") if paused else ("not paused", "not paused before")
     typer.echo(f"{place.name} is {is_now}" if changed else f"{place.name} was {was}")
+
+
+def _refuse_if_going(remote: Remote, body: JsonDict) -> None:
+    """Raise CommandError for a fleet that was deleted: its operator only takes it away."""
+    if body["metadata"].get("deletionTimestamp"):
+        how = f"kubectl statusfleet status {remote.name} -n {remote.namespace}"
+        raise CommandError(f"{remote} is being deleted, and does nothing else any more: {how}")
 
 
 async def _patch(remote: Remote, patch: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ import statusnode
 from statusfleet.api.secrets import secret_uses
 from statusfleet.api.status import FleetStatus
 from statusfleet.cli.kubectl.cluster import CommandError, Remote, parse
+from statusfleet.cli.kubectl.lookout import USUAL_NAMESPACE, Lookout
 from statusfleet.cli.kubectl.redaction import STRUCK_OUT, Redactor, secret_values
 from statusfleet.cli.kubectl.screen import status_lines
 from statusfleet.cli.kubectl.tree import members_by_id, tree_lines
@@ -36,7 +37,6 @@ from statusfleet.store import StoreError
 from statusfleet.store.kubernetes import KubernetesReader
 from statusfleet.worlds.kubernetes.networkpolicy import OPERATOR
 
-USUAL_NAMESPACE: Final = "statusfleet-system"
 _CHILDREN: Final = (
     *(k.CONFIG_MAP, k.DEPLOYMENT, k.DNS_ENDPOINT, k.ENDPOINT_SLICE, k.JOB, k.NETWORK_POLICY),
     *(k.PERSISTENT_VOLUME_CLAIM, k.POD, k.POD_DISRUPTION_BUDGET, k.ROLE, k.ROLE_BINDING),
@@ -78,7 +78,7 @@ class Gathering:
     async def _files(self, body: JsonDict) -> AsyncGenerator[tuple[str, str]]:
         yield "versions.json", _json(await self._versions())
         yield "fleet.json", _json(_bare(body))
-        yield "status.txt", self._status(body)
+        yield "status.txt", await self._status(body)
         yield "tree.txt", await self._tree(body)
         pods: list[JsonDict] = []
         for kind in _CHILDREN:
@@ -103,13 +103,17 @@ class Gathering:
             "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
 
-    def _status(self, body: JsonDict) -> str:
+    async def _status(self, body: JsonDict) -> str:
+        lookout, now = Lookout(self.remote), time.time()
+        await lookout.settle()
+        silence = lookout.lines(now)
+        self.notes += silence[:1]
         try:
             status = FleetStatus.model_validate(body.get("status") or {})
         except ValidationError:
             self.notes.append("status.txt: the status is of another version of the operator")
             return ""
-        return "".join(f"{line}\n" for line in status_lines(body, status, time.time()))
+        return "".join(f"{line}\n" for line in status_lines(body, status, now, silence))
 
     async def _tree(self, body: JsonDict) -> str:
         """Return the tree as the operator keeps it."""

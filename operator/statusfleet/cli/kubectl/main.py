@@ -19,6 +19,7 @@ from statusfleet.cli.kubectl.nodes import nodes
 from statusfleet.cli.kubectl.report import report
 from statusfleet.cli.kubectl.status import status
 from statusfleet.cli.kubectl.tree import tree
+from statusfleet.cli.kubectl.writing import writing
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,7 +61,8 @@ app.command()(report)
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="kubectl statusfleet")
+    with writing():
+        app(prog_name="kubectl statusfleet")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -23,6 +23,7 @@ from statusfleet.api.status import (
 )
 from statusfleet.cli.kubectl.columns import age, columns
 from statusfleet.cli.kubectl.remedies import remedy_of
+from statusfleet.kube.client import FIELD_MANAGER as OURS
 from statusfleet.reconcile.reasons import Reason
 
 MOST_MEMBERS: Final = 24
@@ -50,19 +51,23 @@ class Size:
 
 
 def fitting_lines(
-    body: Mapping[str, Any], status: FleetStatus, now: float, size: Size
+    body: Mapping[str, Any],
+    status: FleetStatus,
+    now: float,
+    size: Size,
+    silence: Sequence[str] = (),
 ) -> list[str]:
     """Return the lines of the screen; where these are too many, what a terminal has room for.
 
     What is as it should be is then said in a word, and of the members those are left out last that
     lack something. A fleet with more trouble than fits keeps its trouble.
     """
-    whole = list(status_lines(body, status, now))
+    whole = list(status_lines(body, status, now, silence))
     if size.rows_of(whole) <= size.rows or not status.conditions:
         return whole
     metadata = body["metadata"]
     where = f"{metadata['name']} -n {metadata['namespace']}"
-    head = [*_head(metadata, status, now), *_roles_in_a_line(status)]
+    head = [*_head(metadata, status, now), *silence, *_roles_in_a_line(status)]
     tail = [*_tree_in_short(status.tree, now)]
     troubled = [one for one in status.conditions if not _is_fine(one)]
     for condition in troubled:
@@ -128,13 +133,21 @@ def _is_fine(condition: Condition) -> bool:
     return condition.status == ("False" if condition.type in _BETTER_FALSE else "True")
 
 
-def status_lines(body: Mapping[str, Any], status: FleetStatus, now: float) -> Iterator[str]:
-    """Yield the lines of the screen; `now` is in unix seconds."""
+def status_lines(
+    body: Mapping[str, Any], status: FleetStatus, now: float, silence: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield the lines of the screen; `now` is in unix seconds.
+
+    `silence` is what to say of an operator that is not at work.
+    """
     metadata = body["metadata"]
     where = f"{metadata['name']} -n {metadata['namespace']}"
     yield from _head(metadata, status, now)
+    yield from silence
     if not status.conditions:
-        yield "no operator has looked at it yet"
+        made = metadata.get("creationTimestamp")
+        since = f", {_age(made, now)} after it was made" if made else ""
+        yield f"no operator has looked at it yet{since}"
         return
     yield from _roles(status)
     yield from _members(status, where)
@@ -153,9 +166,19 @@ def _head(metadata: Mapping[str, Any], status: FleetStatus, now: float) -> Itera
     generation = int(metadata.get("generation") or 0)
     if status.conditions and status.observed_generation < generation:
         yield (
-            f"the operator has not taken up the last edit yet: this is of generation "
-            f"{status.observed_generation}, the spec is at {generation}"
+            f"the operator has not taken up the last edit yet{_edited(metadata, now)}: this is of "
+            f"generation {status.observed_generation}, the spec is at {generation}"
         )
+
+
+def _edited(metadata: Mapping[str, Any], now: float) -> str:
+    """Return how long ago somebody set a field other than the status, "" where nobody knows."""
+    times = [
+        entry["time"]
+        for entry in metadata.get("managedFields") or ()
+        if entry.get("time") and not entry.get("subresource") and entry.get("manager") != OURS
+    ]
+    return f", made {_age(max(times), now)} ago" if times else ""
 
 
 def _counts(status: FleetStatus) -> list[tuple[str, RoleStatus]]:

@@ -14,7 +14,7 @@ from statusfleet.cli.kubectl.cluster import CommandError, Place, Remote, on_flee
 from statusfleet.cli.kubectl.columns import columns
 
 if TYPE_CHECKING:
-    from statusfleet.api.status import TreeStatus
+    from statusfleet.api.status import FleetStatus, TreeStatus
     from statusfleet.store import State
     from statusnode.records.tree import SignedTree
 
@@ -35,8 +35,19 @@ async def _show(remote: Remote) -> None:
     if state.tree.publication is None:
         raise CommandError(f"{remote} has published no tree yet: no member has been ready")
     told = fleet.status.tree if fleet.status is not None else None
+    if fleet.status is not None and _is_withdrawn(fleet.status):
+        typer.echo("taken back from every sink, as the fleet is being deleted; it was", err=True)
     for line in tree_lines(state.tree.publication.tree, members_by_id(state), told):
         typer.echo(line)
+
+
+def _is_withdrawn(status: FleetStatus) -> bool:
+    """Tell whether no sink shows the tree any more, since the fleet was deleted."""
+    from statusfleet.api.status import ConditionType
+    from statusfleet.reconcile.reasons import Reason
+
+    withdrawn = (ConditionType.TREE_PUBLISHED, Reason.DELETING)
+    return any((one.type, one.reason) == withdrawn for one in status.conditions)
 
 
 def members_by_id(state: State) -> Mapping[bytes, str]:

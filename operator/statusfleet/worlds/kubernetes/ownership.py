@@ -36,6 +36,11 @@ def owned_fields(metadata: Mapping[str, Any]) -> str:
     return ""
 
 
+def has_owner(owned: str) -> bool:
+    """Tell whether an owner that we have set is still ours; `owned` as in `holds`."""
+    return _OWNERS in owned
+
+
 def holds(owned: str, body: Body) -> bool:
     """Tell whether all that `body` says is ours; `owned` is what `owned_fields` returned."""
     metadata = {k: v for k, v in body["metadata"].items() if k not in ("name", "namespace")}
