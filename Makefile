@@ -59,7 +59,7 @@ deploy: ## install the chart and examples/kind.yaml: CLUSTER=local, kind or curr
 	@CLUSTER=$(CLUSTER) IMAGE=$(IMAGE) hack/deploy
 
 test-cluster: $(VENV)/installed-test ## run the tests on a cluster: CLUSTER=local, kind or current
-	@CLUSTER=$(CLUSTER) $(BIN)/pytest tests/cluster -m "not alone" -n 4 --dist loadfile -r fE
+	@CLUSTER=$(CLUSTER) $(BIN)/pytest tests/cluster -m "not alone" -n 5 --dist loadfile --no-loadscope-reorder -r fE
 	@CLUSTER=$(CLUSTER) $(BIN)/pytest tests/cluster -m alone -r fE
 
 manifests: ## write dist/statusfleet.yaml for kubectl apply -f (needs helm; IMAGE=NAME:TAG, VALUES=FILE)

@@ -22,6 +22,9 @@ collect_ignore_glob = [] if _KIND else ["*"]
 # The first test of a machine waits for programs and images to be built.
 _TIMEOUT_SECONDS = 1800
 
+# Tests that need no pods, on an API server of their own.
+_API = Path(__file__).with_name("api")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -29,6 +32,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(_TIMEOUT_SECONDS))
             if "alone" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.alone)
+    if _KIND:
+        # Workers take whole files in this order: the quick come last, so that all end together.
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: (item.path not in slow, _API in item.path.parents))
 
 
 @pytest.fixture(scope="session")
