@@ -166,11 +166,13 @@ _ASKED_FAMILY = os.environ.get("CLUSTER_IP_FAMILY") or ""
 if _ASKED_FAMILY and _ASKED_FAMILY not in FAMILIES:
     sys.exit(f"cluster: CLUSTER_IP_FAMILY must be {', '.join(FAMILIES)}, not {_ASKED_FAMILY!r}")
 _FAMILY_FILE = STATE / "ip-family"
+_NO_IPV6 = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 
 
 def choose_families() -> None:
-    """Settle the families of a cluster that is about to start: those asked for, else IPv4."""
-    _FAMILY_FILE.write_text(_ASKED_FAMILY or "ipv4")
+    """Settle the families of a cluster that is about to start: those asked for, else all."""
+    has_ipv6 = _NO_IPV6.exists() and _NO_IPV6.read_text().strip() == "0"
+    _FAMILY_FILE.write_text(_ASKED_FAMILY or ("dual" if has_ipv6 else "ipv4"))
 
 
 def families() -> tuple[Family, ...]:
