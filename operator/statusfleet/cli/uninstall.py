@@ -82,6 +82,7 @@ async def _keep(client: KubeClient, namespaces: Sequence[str], lease_namespace: 
     from statusfleet.kube.names import FINALIZER
 
     leadership = Leadership(client, lease_namespace, f"{socket.gethostname()}_uninstall")
+    typer.echo(f"waiting until no operator leads by the Lease of namespace {lease_namespace}")
     await leadership.acquire()
     async with asyncio.TaskGroup() as group:
         renewing = group.create_task(leadership.keep())
