@@ -196,6 +196,16 @@ async def test_no_content_of_secrets_is_asked_for() -> None:
     assert all("as=PartialObjectMetadata" in accept for accept in accepted)
 
 
+async def test_of_what_belongs_to_fleets_nothing_else_is_asked_for() -> None:
+    server = Server()
+    async with complete(server):
+        for plural in ("pods", "secrets", "services", "statefulsets"):
+            await server.watched(plural)
+    labels = {(plural, query.get("labelSelector")) for plural, query, _ in server.asked}
+    assert {("pods", FLEET_LABEL), ("secrets", FLEET_LABEL)} < labels
+    assert {plural for plural, label in labels if label != FLEET_LABEL} == {"nodes"}
+
+
 async def test_a_change_is_told_to_its_fleet_and_its_repetition_to_nobody() -> None:
     server = Server()
     async with complete(server) as seen:
