@@ -138,10 +138,11 @@ class Place:
         """Have it tried with the next step."""
         self._troubled, self.retry_at = 0, None
 
-    def left_alone(self, seconds: float) -> None:
-        """Note that nobody waits any more for what is done at it, after so many seconds."""
+    def left_alone(self) -> None:
+        """Note that nobody waits for what is done at it."""
+        self.slow = True
         if not self.problem and (not self.met or self.served is None):
-            self.problem = f"not done after {seconds:g} s, which others do not wait for"
+            self.problem = "not done yet; others do not wait for it"
 
     async def prove(self, target: Target) -> None:
         """Read the tree back; keep what is wrong with it, or that nothing is."""

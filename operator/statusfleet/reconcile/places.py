@@ -136,9 +136,13 @@ class Places:
             place.hurry()
 
     def schedule(self, target: Target) -> None:
-        """Have those that do not show the target yet tried again, also where nothing was tried."""
+        """Have those that do not show the target yet tried again, also where nothing was tried.
+
+        A slow one need not be: at the end of what was done there, the next pass was called for.
+        """
         for place in self._places:
-            if place.errand is None and place.proved != target and place.retry_at is None:
+            idle = place.errand is None and not place.slow
+            if idle and place.proved != target and place.retry_at is None:
                 place.schedule(self._now(), done=False)
 
     def may_show_another(self, roots: Collection[str]) -> bool:
@@ -201,10 +205,9 @@ class Places:
             async with self._waiting():
                 await asyncio.wait(tasks, timeout=None if patient else _PATIENCE_SECONDS)
         self._collect()
-        for place in awaited:
+        for place in errands:
             if place.errand is not None:
-                place.slow = True
-                place.left_alone(_PATIENCE_SECONDS)
+                place.left_alone()
 
     async def _timed(self, place: Place, errand: Coroutine[Any, Any, None]) -> None:
         """Run an errand; tell of its end if nobody waits for it."""

@@ -171,6 +171,9 @@ async def test_readers_find_all_that_a_root_leads_to_which_external_dns_kept_for
         operator.time += HOURS
         if restarts:
             operator.restart()
+    assert not (await operator.publish(range(10, 30))).propagated
+    if restarts:
+        operator.restart()
     assert external.texts[DOMAIN] == old
     external.write()
     assert external.texts[DOMAIN] != old
