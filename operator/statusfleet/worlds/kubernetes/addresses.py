@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from statusfleet.api.exposure import Address, Expose
+from statusfleet.api.exposure import Address, AddressType, Expose
 from statusfleet.plan import Endpoint
 from statusfleet.worlds.kubernetes.pod import P2P_PORT
 from statusfleet.worlds.kubernetes.records import NodeRecord, ServiceRecord
@@ -106,11 +106,25 @@ def _sources(expose: Expose, seen: Seen) -> Iterator[_Source]:
             if port == seen.last_port:
                 yield _Source(f"{expose.type}/last", tuple(sorted(seen.previous)), port)
             return
-        hosts = {"ExternalIP": seen.node.external_ips, "InternalIP": seen.node.internal_ips}
+        hosts = _addresses(seen.node)
         for kind in expose.address_types:
-            yield _Source(f"{expose.type}/{kind}", hosts[kind], port)
+            served = tuple(host for host in hosts[kind] if _serves(service, host))
+            yield _Source(f"{expose.type}/{kind}", served, port)
     elif expose.type == "ClusterIP" and service is not None:
         yield _Source("ClusterIP", service.cluster_ips, service.port)
+
+
+def _addresses(node: NodeRecord) -> Mapping[AddressType, Sequence[str]]:
+    return {"ExternalIP": node.external_ips, "InternalIP": node.internal_ips}
+
+
+def _serves(service: ServiceRecord | None, host: str) -> bool:
+    """Tell whether a node answers for its member at this address: in the Service's families alone.
+
+    Nodes may have IPv6 addresses in a cluster whose pods have none.
+    """
+    inside = service.cluster_ips if service is not None else ()
+    return not inside or any((":" in ip) == (":" in host) for ip in inside)
 
 
 def _named(service: ServiceRecord, seen: Seen, port: int) -> tuple[str, ...]:
@@ -186,4 +200,8 @@ def _nothing(expose: Expose, seen: Seen) -> str:
     types = " and ".join(expose.address_types)
     if expose.type == "NodePort" and not seen.service.node_port:
         return "its Service has no node port yet"
+    known = _addresses(seen.node)
+    if any(known[kind] for kind in expose.address_types):
+        families = " and ".join("IPv6" if ":" in ip else "IPv4" for ip in seen.service.cluster_ips)
+        return f"its node {seen.node.name} has no {types} of {families}, which its Service is of"
     return f"its node {seen.node.name} has no {types}: name other types in expose.addressTypes"

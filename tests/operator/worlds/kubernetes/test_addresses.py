@@ -33,6 +33,9 @@ def service(**fields: Any) -> ServiceRecord:
     return ServiceRecord(Child("Service", "eth-dev-relayer-0"), **{**known, **fields})
 
 
+BOTH = service(cluster_ips=(CLUSTER, CLUSTER6))
+
+
 def expose(**fields: Any) -> Expose:
     return Expose.model_validate(fields)
 
@@ -107,38 +110,44 @@ def expose(**fields: Any) -> Expose:
         ),
         pytest.param(
             expose(),
-            Seen(service(), NodeRecord("n", (PUBLIC6,))),
+            Seen(service(cluster_ips=(CLUSTER6,)), NodeRecord("n", (PUBLIC6,))),
             Chosen(Endpoint(PUBLIC6, 31234), "NodePort/ExternalIP"),
             id="IPv6 alone",
         ),
         pytest.param(
             expose(),
-            Seen(service(), NodeRecord("n", (PUBLIC,), (PRIVATE, PUBLIC6))),
+            Seen(BOTH, NodeRecord("n", (PUBLIC,), (PRIVATE, PUBLIC6))),
             Chosen(Endpoint(PUBLIC, 31234, host6=PUBLIC6), "NodePort/ExternalIP"),
             id="the IPv6 address that a cloud calls internal",
         ),
         pytest.param(
             expose(),
-            Seen(service(), NodeRecord("n", (PUBLIC6,), (PUBLIC,))),
+            Seen(BOTH, NodeRecord("n", (PUBLIC6,), (PUBLIC,))),
             Chosen(Endpoint(PUBLIC, 31234, host6=PUBLIC6), "NodePort/ExternalIP"),
             id="the IPv4 address beside it likewise",
         ),
         pytest.param(
+            expose(),
+            Seen(service(), NodeRecord("n", (PUBLIC, PUBLIC6))),
+            Chosen(Endpoint(PUBLIC, 31234), "NodePort/ExternalIP"),
+            id="no IPv6 address of a node whose pods have none",
+        ),
+        pytest.param(
             expose(addressTypes=["ExternalIP"]),
-            Seen(service(), NodeRecord("n", (PUBLIC,), (PRIVATE, PUBLIC6))),
+            Seen(BOTH, NodeRecord("n", (PUBLIC,), (PRIVATE, PUBLIC6))),
             Chosen(Endpoint(PUBLIC, 31234), "NodePort/ExternalIP"),
             id="no address of a type that is not asked for",
         ),
         pytest.param(
             expose(addressScope="Private"),
-            Seen(service(), NodeRecord("n", (PUBLIC,), (PRIVATE, CLUSTER6))),
+            Seen(BOTH, NodeRecord("n", (PUBLIC,), (PRIVATE, CLUSTER6))),
             Chosen(Endpoint(PUBLIC, 31234), "NodePort/ExternalIP"),
             id="no private address beside a public one",
         ),
         pytest.param(
             expose(),
             Seen(
-                service(),
+                BOTH,
                 NodeRecord("n", (PUBLIC,), (PUBLIC_TOO, PUBLIC6)),
                 previous=frozenset({PUBLIC_TOO}),
             ),
@@ -176,6 +185,7 @@ def test_the_address_is(wish: Expose, seen: Seen, expected: Chosen) -> None:
         (expose(), Seen(service(node_port=0), NODE), "its Service has no node port yet"),
         (expose(), Seen(service(), NodeRecord("n")), "its node n has no ExternalIP and InternalIP"),
         (expose(), Seen(service(), NodeRecord("n", (), (PRIVATE,))), "addressScope to Private"),
+        (expose(), Seen(service(), NodeRecord("n", (PUBLIC6,))), "InternalIP of IPv4, which its"),
         (expose(type="ClusterIP"), Seen(service()), "reached from inside the cluster alone"),
         (expose(type="Static"), Seen(service(), NODE), "must stand in members"),
         (expose(type="LoadBalancer"), Seen(service(), NODE), "kubectl describe service eth-dev-"),
