@@ -12,7 +12,7 @@ import ipaddress
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 from statusnode.codec import rlp
 from statusnode.codec.base import BaseEncodingError, base64url_decode, base64url_encode
@@ -33,6 +33,18 @@ class RecordError(ValueError):
     """Bytes or text that are no valid signed node record."""
 
 
+class Said(TypedDict, total=False):
+    """What a record says besides whose it is; what is None or 0 is left out."""
+
+    ip: str | None
+    tcp: int | None
+    udp: int | None
+    ip6: str | None
+    tcp6: int | None
+    udp6: int | None
+    extra: Mapping[str, rlp.Encodable] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A record whose signature holds; there is no other way to get one than these classmethods.
@@ -46,20 +58,8 @@ class Record:
     public_key: PublicKey = field(compare=False)
 
     @classmethod
-    def sign(
-        cls,
-        key: PrivateKey,
-        seq: int,
-        *,
-        ip: str | None = None,
-        tcp: int | None = None,
-        udp: int | None = None,
-        ip6: str | None = None,
-        tcp6: int | None = None,
-        udp6: int | None = None,
-        extra: Mapping[str, rlp.Encodable] | None = None,
-    ) -> Record:
-        """Make a record of the node that owns `key`; what is None or 0 is left out.
+    def sign(cls, key: PrivateKey, seq: int, **said: Unpack[Said]) -> Record:
+        """Make a record of the node that owns `key`.
 
         Raises:
             RecordError: a number or an address is out of range, `extra` claims a key of the
@@ -67,27 +67,7 @@ class Record:
         """
         if not 0 <= seq <= MAX_SEQ:
             raise RecordError(f"a sequence number of {seq}")
-        values: dict[bytes, rlp.Encodable] = {
-            b"id": _SCHEME,
-            b"secp256k1": key.public_key.compressed,
-        }
-        try:
-            if ip is not None:
-                values[b"ip"] = ipaddress.IPv4Address(ip).packed
-            if ip6 is not None:
-                values[b"ip6"] = ipaddress.IPv6Address(ip6).packed
-        except ipaddress.AddressValueError as error:
-            raise RecordError(f"no address of a record: {error}") from error
-        for name, port in ((b"tcp", tcp), (b"udp", udp), (b"tcp6", tcp6), (b"udp6", udp6)):
-            if port:
-                if not 0 < port <= MAX_PORT:
-                    raise RecordError(f"{name.decode()} port {port} is out of range")
-                values[name] = port
-        for text, value in (extra or {}).items():
-            if text.encode() in _OWN_KEYS:
-                raise RecordError(f'"{text}" belongs to the record itself')
-            values[text.encode()] = value
-        pairs = tuple((name, rlp.encode(values[name])) for name in sorted(values))
+        pairs = record_pairs(key.public_key, **said)
         content = _content(seq, pairs)
         signature = key.sign(keccak256(rlp.encode_list(content)))[:_SIGNATURE_SIZE]
         record = cls(seq, pairs, signature, key.public_key)
@@ -206,6 +186,40 @@ class Record:
     def _bytes(self, key: str) -> bytes:
         raw = self.raw(key)
         return b"" if raw is None else rlp.as_bytes(rlp.decode(raw))
+
+
+def record_pairs(public_key: PublicKey, **said: Unpack[Said]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the `pairs` of the record that `sign` makes: to compare before anything is signed.
+
+    Raises:
+        RecordError: a port or an address is out of range, or `extra` claims a key of the scheme's
+            own.
+    """
+    values: dict[bytes, rlp.Encodable] = {b"id": _SCHEME, b"secp256k1": public_key.compressed}
+    ip, ip6 = said.get("ip"), said.get("ip6")
+    try:
+        if ip is not None:
+            values[b"ip"] = ipaddress.IPv4Address(ip).packed
+        if ip6 is not None:
+            values[b"ip6"] = ipaddress.IPv6Address(ip6).packed
+    except ipaddress.AddressValueError as error:
+        raise RecordError(f"no address of a record: {error}") from error
+    ports = {
+        b"tcp": said.get("tcp"),
+        b"udp": said.get("udp"),
+        b"tcp6": said.get("tcp6"),
+        b"udp6": said.get("udp6"),
+    }
+    for name, port in ports.items():
+        if port:
+            if not 0 < port <= MAX_PORT:
+                raise RecordError(f"{name.decode()} port {port} is out of range")
+            values[name] = port
+    for text, value in (said.get("extra") or {}).items():
+        if text.encode() in _OWN_KEYS:
+            raise RecordError(f'"{text}" belongs to the record itself')
+        values[text.encode()] = value
+    return tuple((name, rlp.encode(values[name])) for name in sorted(values))
 
 
 def _content(seq: int, pairs: tuple[tuple[bytes, bytes], ...]) -> list[bytes]:

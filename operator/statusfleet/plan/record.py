@@ -11,7 +11,7 @@ import ipaddress
 
 from statusfleet.plan.types import Endpoint
 from statusnode.crypto.keys import PrivateKey
-from statusnode.records.enr import Record
+from statusnode.records.enr import Record, Said, record_pairs
 
 
 def member_record(key: PrivateKey, address: Endpoint, previous: Record | None) -> Record:
@@ -20,21 +20,21 @@ def member_record(key: PrivateKey, address: Endpoint, previous: Record | None) -
     Raises:
         ValueError: the address's host is no IP address, or no record can hold it.
     """
-    seq = previous.seq if previous is not None else 0
-    if previous is not None and previous.public_key == key.public_key:
-        same = _signed(key, seq, address)
-        if same.pairs == previous.pairs:
-            return previous
-    return _signed(key, seq + 1, address)
+    said = _said(address)
+    if previous is None:
+        return Record.sign(key, 1, **said)
+    if previous.pairs == record_pairs(key.public_key, **said):
+        return previous
+    return Record.sign(key, previous.seq + 1, **said)
 
 
-def _signed(key: PrivateKey, seq: int, address: Endpoint) -> Record:
-    """Sign what an address says.
+def _said(address: Endpoint) -> Said:
+    """Return what a record says of an address.
 
     Ports stand in `tcp` and `udp` also of IPv6 alone: these hold for both families, and most nodes
     out there, such as status-go's, look nowhere else.
     """
     host6 = address.host6 or None
     if isinstance(ipaddress.ip_address(address.host), ipaddress.IPv6Address):
-        return Record.sign(key, seq, ip6=address.host, tcp=address.tcp, udp=address.udp)
-    return Record.sign(key, seq, ip=address.host, ip6=host6, tcp=address.tcp, udp=address.udp)
+        return {"ip6": address.host, "tcp": address.tcp, "udp": address.udp}
+    return {"ip": address.host, "ip6": host6, "tcp": address.tcp, "udp": address.udp}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -86,14 +86,31 @@ class Choice:
     newer: bool = False
 
 
+class Pins:
+    """What the pods of one fleet are made from: the members of a role alike, so it is made once."""
+
+    def __init__(self, fleet: StatusFleet, own_image: str) -> None:
+        self._fleet = fleet
+        self._own_image = own_image
+        self._rendered: dict[str, Pin] = {}
+
+    def choose(self, member: MemberId, pinned: str) -> Choice:
+        """Return what a member's pod is made from; `pinned` is the text on its StatefulSet."""
+        if member.role not in self._rendered:
+            role = role_of(self._fleet, member)
+            self._rendered[member.role] = _render(self._fleet, role, self._own_image)
+        restart = _restarts(self._fleet, member)
+        rendered = replace(self._rendered[member.role], restart=restart)
+        kept = _parse(pinned)
+        asked = kept is not None and not set(restart) <= set(kept.restart)
+        if kept is None or kept.said != rendered.said or asked:
+            return Choice(rendered)
+        return Choice(kept, newer=kept.shape != rendered.shape)
+
+
 def choose_pin(fleet: StatusFleet, member: MemberId, pinned: str, own_image: str) -> Choice:
     """Return what a member's pod is made from; `pinned` is the text on its StatefulSet, or ""."""
-    rendered = _render(fleet, role_of(fleet, member), member, own_image)
-    kept = _parse(pinned)
-    asked = kept is not None and not set(rendered.restart) <= set(kept.restart)
-    if kept is None or kept.said != rendered.said or asked:
-        return Choice(rendered)
-    return Choice(kept, newer=kept.shape != rendered.shape)
+    return Pins(fleet, own_image).choose(member, pinned)
 
 
 def role_of(fleet: StatusFleet, member: MemberId) -> RoleSpec:
@@ -101,18 +118,22 @@ def role_of(fleet: StatusFleet, member: MemberId) -> RoleSpec:
     return next(role for role in fleet.spec.roles.present() if role.role == member.role)
 
 
-def _render(fleet: StatusFleet, role: RoleSpec, member: MemberId, own_image: str) -> Pin:
+def _render(fleet: StatusFleet, role: RoleSpec, own_image: str) -> Pin:
     # Without defaults: else each field that a newer version adds would be a change of the spec.
     said = {
         "fleet": fleet.fleet_name,
         "image": fleet.spec.image.model_dump(mode="json", exclude_defaults=True),
         "role": role.model_dump(mode="json", exclude=set(_UNPINNED), exclude_defaults=True),
     }
+    shape = pod_shape(fleet.name, role, fleet.spec.image, own_image)
+    return Pin(_digest(said), (), json.loads(_canonical(shape)))
+
+
+def _restarts(fleet: StatusFleet, member: MemberId) -> tuple[str, ...]:
+    """Return what the user has asked for by annotations of the fleet."""
     asked = fleet.metadata.annotations
     named = (asked.get(RESTART, ""), asked.get(f"{RESTART}.{member.name}", ""))
-    restarts = tuple(filter(None, named))
-    shape = pod_shape(fleet.name, role, fleet.spec.image, own_image)
-    return Pin(_digest(said), restarts, json.loads(_canonical(shape)))
+    return tuple(filter(None, named))
 
 
 @lru_cache(maxsize=_TEXTS)

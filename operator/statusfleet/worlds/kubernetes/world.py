@@ -45,7 +45,7 @@ from statusfleet.worlds.kubernetes.hostnames import HostNames, LookUp
 from statusfleet.worlds.kubernetes.hurrying import hurry
 from statusfleet.worlds.kubernetes.names import CANARY, Owner
 from statusfleet.worlds.kubernetes.networkpolicy import member_policy
-from statusfleet.worlds.kubernetes.pin import Choice, choose_pin, role_of
+from statusfleet.worlds.kubernetes.pin import Choice, Pins, role_of
 from statusfleet.worlds.kubernetes.poddisruptionbudget import pod_disruption_budget
 from statusfleet.worlds.kubernetes.records import (
     PodRecord,
@@ -166,9 +166,10 @@ class KubernetesWorld:
         names = (name for record in services.values() for name in record.balancer_names)
         self._names.follow(self._group, names)
         members: dict[str, ObservedMember] = {}
+        pins = Pins(fleet, self._image)
         async for one in in_turns(wanted):
             seen = services.get(one.name)
-            members[one.name] = await self._member(fleet, one, secrets, seen, state)
+            members[one.name] = await self._member(fleet, one, pins, secrets, seen, state)
         for member in leftovers(self._view, wanted):
             members[member.name] = ObservedMember(member, running=member in self._pods)
         self._down = {name: since for name, since in self._down.items() if name in members}
@@ -189,13 +190,14 @@ class KubernetesWorld:
         self,
         fleet: StatusFleet,
         member: MemberId,
+        pins: Pins,
         secrets: Values,
         service_record: ServiceRecord | None,
         state: State,
     ) -> ObservedMember:
         role, pod = role_of(fleet, member), self._pods.get(member)
         stateful = self._view.stateful_sets.get(self._owner.stateful_set(member))
-        choice = choose_pin(fleet, member, stateful.pinned if stateful else "", self._image)
+        choice = pins.choose(member, stateful.pinned if stateful else "")
         self._choices[member.name] = choice
         made = (SECRET.kind, self._owner.child(member.name)) in self._view.children
         key, keyless = await self._credentials.key(fleet, member, secrets, made=made)
