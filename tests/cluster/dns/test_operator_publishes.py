@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from statusfleet.kube import KubeClient
-from statusfleet.kube.kinds import CONFIG_MAP, SERVICE
+from statusfleet.kube.kinds import CONFIG_MAP, POD, SERVICE
 from statusnode.discovery.dns import ReadTree, TreeReader
 from statusnode.records.tree import TreeError
 from support.cluster import Cluster
@@ -16,12 +17,12 @@ from support.tree_walker import AnyServer, walking
 DOMAIN = "nodes.test.example"
 
 
-def spec(relayers: int, **embedded: Any) -> dict[str, Any]:
+def spec(relayers: int, *, ttl: str = "1s", **embedded: Any) -> dict[str, Any]:
     expose = {"type": "ClusterIP", "addressScope": "Private"}
     return {
         "roles": {"relayer": {"replicas": relayers, "expose": expose}},
         "canary": {"enabled": False},
-        "tree": {"domain": DOMAIN, "ttl": {"root": "1s"}, "publish": [{"embedded": embedded}]},
+        "tree": {"domain": DOMAIN, "ttl": {"root": ttl}, "publish": [{"embedded": embedded}]},
     }
 
 
@@ -102,7 +103,7 @@ async def test_an_operator_that_was_killed_goes_on_with_the_tree_where_it_was(
     url, seq = status["tree"]["url"], status["tree"]["seq"]
     place = ((await service(user))["spec"]["clusterIP"], 53)
     async with walking(url, place) as walks:
-        await user.apply(**spec(2))
+        await user.apply(**spec(2, ttl="5s"))
         async with operator(tmp_path, cluster.kubeconfig, namespace, image):
             grown = await propagated(user, 2)
             assert grown["tree"]["seq"] > seq
@@ -110,5 +111,22 @@ async def test_an_operator_that_was_killed_goes_on_with_the_tree_where_it_was(
     assert walks.seqs[0] == seq
     assert walks.seqs[-1] == grown["tree"]["seq"]
     async with operator(tmp_path, cluster.kubeconfig, namespace, image):
+        await user.apply(**spec(1, ttl="5s"))
+        (record,) = [row["enr"] for row in grown["members"] if row["name"] == "relayer-1"]
+        await outlives_its_record(user, TreeReader(AnyServer(place)), record)
         await user.delete()
         await user.until_gone()
+
+
+async def outlives_its_record(user: FleetUser, reader: TreeReader, record: str) -> None:
+    """Look on as a relayer goes: it is found by no reader any more, and then it ends."""
+    url = (await user.status())["tree"]["url"]
+    forgotten = False
+    while True:
+        pod = await user.client.find(POD, user.namespace, f"{user.name}-relayer-1-0")
+        if pod is None or "deletionTimestamp" in pod["metadata"]:
+            assert forgotten, "readers found it until its end"
+            break
+        found = {str(node) for node in (await reader.read(url)).nodes}
+        forgotten = record not in found
+        await asyncio.sleep(0.2)
