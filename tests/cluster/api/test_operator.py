@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -252,7 +253,10 @@ async def test_a_fleet_that_fails_is_left_alone_until_the_time_it_names(
 
         await eventually(is_told)
         status = await user.status()
-        assert "belongs to the fleet another" in condition(status, "Progressing")["message"]
+        told = condition(status, "Progressing")["message"]
+        assert "belongs to the fleet another" in told
+        again = datetime.fromisoformat(told.rpartition("; tried again at ")[2])
+        assert again.utcoffset() == timedelta(0)
         assert status["observedGeneration"] == 0  # nobody should take it for done
         # After 1, 2 and 4 seconds: each time is told, which is no reason to try again.
         tried = process.log.count("belongs to the fleet another")
