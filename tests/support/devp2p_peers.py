@@ -29,7 +29,7 @@ from statusnode.devp2p.server import Server, ServerConfig
 from statusnode.records.enode import Enode
 
 WAKU0, WAKU1 = Capability("waku", 0), Capability("waku", 1)
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a test gives up: for a loaded machine, not for a measurement."""
 
 

@@ -31,7 +31,7 @@ ZONE = "example.org"
 KEY_NAME = "fleet-key"
 SECRET = base64.b64encode(hashlib.sha256(b"of tests only").digest()).decode()
 SPF = "v=spf1 -all"
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
