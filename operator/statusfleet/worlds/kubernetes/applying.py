@@ -106,8 +106,14 @@ class Applier:
 
     @property
     def retry_at(self) -> float | None:
-        """When to try again what could not be applied (Unix seconds), if there is anything."""
-        return min((refused.until for refused in self._refused.values()), default=None)
+        """When to try again what could not be applied (Unix seconds), if there is anything.
+
+        What a pass has not asked for although its time had come, such as of a paused fleet, is no
+        reason for another.
+        """
+        now = self._now()
+        dates = (refused.until for refused in self._refused.values())
+        return min((date for date in dates if date > now), default=None)
 
     def is_refused(self, body: Body) -> bool:
         """Tell whether an object is not as `apply` was last told to make it."""

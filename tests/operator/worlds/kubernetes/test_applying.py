@@ -213,6 +213,16 @@ async def test_what_a_webhook_does_not_answer_for_is_a_problem_and_tried_again_s
     assert scene.applier.retry_at is None
 
 
+async def test_what_nobody_asks_for_when_its_time_has_come_is_no_reason_to_look_again(
+    scene: Scene,
+) -> None:
+    scene.server.refuses = AdmissionError("configmap c", "failed calling webhook")
+    await scene.apply(None)
+    scene.time += 1
+    assert scene.applier.retry_at is None
+    assert scene.applier.problems
+
+
 async def test_what_may_not_go_is_a_problem(scene: Scene) -> None:
     scene.server.refuses = AdmissionError("configmap c", "failed calling webhook")
     assert not await scene.applier.delete(CONFIG_MAP, "n", "c")
