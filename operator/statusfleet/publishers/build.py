@@ -182,13 +182,6 @@ class SinkBuilder:
         return ClusterDnsSink(self._objects, self._owner)
 
 
-def build_sinks(
-    publish: Sequence[SinkSpec], *, objects: Objects, owner: Owner, secrets: Secrets
-) -> tuple[Sink, ...]:
-    """Return a sink for each place of `spec.tree.publish`."""
-    return SinkBuilder(objects, owner).build(publish, secrets)
-
-
 async def _places(server: str) -> set[Server]:
     """Return the addresses of a server; raises SinkError while it cannot be looked up."""
     host, _, port = server.rpartition(":")

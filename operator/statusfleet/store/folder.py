@@ -87,10 +87,6 @@ class FolderReader:
         """Return a member's key, None where it has none yet; raises as `read_key`."""
         return read_key(self.member_folder(member) / "nodekey")
 
-    def tree_key(self) -> PrivateKey | None:
-        """Return the key that signs the tree, None where there is none; raises as `read_key`."""
-        return read_key(self.path / "tree.key")
-
 
 class FolderStore(FolderReader):
     """The data folder, locked: `with FolderStore.open(path) as store`. One process at a time."""

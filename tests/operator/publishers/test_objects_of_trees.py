@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from statusfleet.api.tree import Sink as SinkSpec
 from statusfleet.kube.kinds import DNS_ENDPOINT, Kind
 from statusfleet.publishers.authorities import Server
-from statusfleet.publishers.build import SinkBuilder, build_sinks
+from statusfleet.publishers.build import SinkBuilder
 from statusfleet.publishers.cluster_dns import ClusterDnsSink
 from statusfleet.publishers.dnsendpoint import DnsEndpointSink
 from statusfleet.publishers.embedded import EmbeddedDnsServer
@@ -244,7 +244,7 @@ def specs() -> list[SinkSpec]:
 
 def test_each_place_of_the_spec_becomes_its_sink(objects: FakeObjects) -> None:
     secrets = {("tsig", "secret"): SecretStr("c2VjcmV0\n")}
-    sinks = build_sinks(specs(), objects=objects, owner=OWNER, secrets=secrets)
+    sinks = SinkBuilder(objects, OWNER).build(specs(), secrets)
     kinds = [ClusterDnsSink, ZoneFileSink, DnsEndpointSink, Rfc2136Sink]
     assert [type(sink) for sink in sinks] == kinds
     assert [sink.name for sink in sinks] == [spec.name for spec in specs()]
