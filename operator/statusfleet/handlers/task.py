@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -23,6 +22,7 @@ from statusfleet.api.problems import Path, path_text
 from statusfleet.api.secrets import secret_uses
 from statusfleet.api.status import ConditionType, Phase
 from statusfleet.canary.knock import knocker
+from statusfleet.handlers.failures import LONGEST_RETRY_SECONDS, Failures, jittered
 from statusfleet.handlers.farewell import Farewell
 from statusfleet.handlers.inheritance import Inheritance
 from statusfleet.handlers.kept import is_awaited, is_news, once, slim
@@ -34,12 +34,9 @@ from statusfleet.handlers.recollection import namesakes, reached, served
 from statusfleet.handlers.slot import Slot
 from statusfleet.handlers.surroundings import Surroundings
 from statusfleet.kube.errors import (
-    ForbiddenError,
-    InvalidError,
     KubeError,
     NotFoundError,
     NotLeaderError,
-    TransientError,
 )
 from statusfleet.kube.kinds import STATUS_FLEET, JsonDict, Kind
 from statusfleet.kube.names import FINALIZER
@@ -55,7 +52,7 @@ from statusfleet.reconcile.publishing import TreeKeeper
 from statusfleet.reconcile.reachable import DialBack
 from statusfleet.reconcile.reasons import Reason
 from statusfleet.reconcile.status import Status, fleet_status, going_status, moment, troubled_status
-from statusfleet.store import CorruptKeyError, CorruptStateError, NewerVersionError, StoreError
+from statusfleet.store import StoreError
 from statusfleet.store.kubernetes import KubernetesStore
 from statusfleet.worlds.errors import WorldError
 from statusfleet.worlds.kubernetes.dialing import NodeDialing
@@ -66,21 +63,9 @@ from statusfleet.worlds.protocol import Vantage
 from statusnode.crypto.keys import PrivateKey
 
 RESYNC_SECONDS: Final = 300.0
-_LONGEST_RETRY_SECONDS: Final = 60.0
-_BLOCKED_SECONDS: Final = 120.0
 _SECRETS_SECONDS: Final = 30.0
 _MISSING_SECRET_SECONDS: Final = 3.0
-_QUIET_FAILURES: Final = 1
-"""How many failures in a row are not worth a word: somebody else was quicker, a server restarts."""
 _MOST_PROBLEMS: Final = 3
-_BLOCKING: Final = (
-    CorruptKeyError,
-    CorruptStateError,
-    ForbiddenError,
-    InvalidError,
-    NewerVersionError,
-)
-"""What another attempt alone does not mend."""
 _log = logging.getLogger(__name__)
 
 
@@ -97,7 +82,7 @@ class FleetTask:
         self._written: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None] = None, None
         self._right: JsonDict | None = None  # the body of the newest spec that was right
         self._seen: Snapshot | None = None
-        self._failures = 0
+        self._failures = Failures()
         self._awaited = is_awaited(self._body)
         self._loop = Wakeful(self._step)
         self._store = KubernetesStore(
@@ -224,7 +209,7 @@ class FleetTask:
             outcome: Outcome = "done"
             try:
                 wait, outcome = await self._look()
-                self._failures = 0
+                self._failures.clear()
             except (KubeError, StoreError, WorldError) as error:
                 wait, outcome = await self._failed(error)
             except Exception as error:  # noqa: BLE001 - one fleet's fault must not end the others
@@ -251,7 +236,7 @@ class FleetTask:
             return RESYNC_SECONDS, "invalid"
         if not fleet.spec.paused:
             await self._hold()
-            await self._restorer.restore(self._status, self._failures)
+            await self._restorer.restore(self._status, self._failures.count)
             await self._dialing.sweep()
         report = await self._reconciler.reconcile(fleet, wrong)
         self._around.numbers.ran(self.fleet_id, fleet.spec.canary, report.observation.canary)
@@ -305,7 +290,7 @@ class FleetTask:
             if await self._orphaning.let_go(self._body):
                 await self._release()
             return GARBAGE_COLLECTOR_SECONDS
-        await self._restorer.mend(self._status, self._failures)
+        await self._restorer.mend(self._status, self._failures.count)
         # What is wrong with a spec does not keep its fleet from going as it says.
         fleet = self._parsed()[0] or _parse(self._body)[0]
         wait = await self._farewell.step(fleet) if fleet is not None else None
@@ -327,25 +312,19 @@ class FleetTask:
     async def _failed(self, error: Exception) -> tuple[float, Outcome]:
         if isinstance(error, NotLeaderError):
             return RESYNC_SECONDS, "retry"
-        self._failures += 1
-        blocked = isinstance(error, _BLOCKING)
-        wait = min(_LONGEST_RETRY_SECONDS, 2.0 ** min(self._failures - 1, 10))
-        if blocked:
-            wait = _BLOCKED_SECONDS
-        elif isinstance(error, TransientError):
-            wait = max(wait, error.retry_after)
-        wait = _jittered(wait)
-        _log.warning("fleet %s/%s: %s", *self.fleet_id, error)
-        if blocked:
+        failure = self._failures.add(error, self._around.now())
+        level = logging.WARNING if failure.is_news else logging.DEBUG
+        _log.log(level, "fleet %s/%s: %s", *self.fleet_id, error)
+        if failure.blocked:
             finding = Finding(ConditionType.READY, "False", Reason.BLOCKED, str(error))
             await self._try_to_tell([finding], "Degraded")
-        elif self._failures > _QUIET_FAILURES:
-            again = moment(self._around.now() + wait)
+        elif failure.lasting:
+            again = moment(self._around.now() + failure.wait_seconds)
             text = f"{error or type(error).__name__}; tried again at {again}"
             await self._try_to_tell(
                 [Finding(ConditionType.PROGRESSING, "True", Reason.RETRYING, text)]
             )
-        return wait, "blocked" if blocked else "retry"
+        return failure.wait_seconds, "blocked" if failure.blocked else "retry"
 
     async def _try_to_tell(self, findings: Iterable[Finding], phase: Phase | None = None) -> None:
         try:
@@ -383,18 +362,13 @@ def _parse(body: JsonDict) -> tuple[StatusFleet | None, list[tuple[Path, str]]]:
 
 def _next_look(fleet: StatusFleet, report: Report, soon: float | None, now: float) -> float:
     """Return after how many seconds to look again if nothing happens."""
-    wait = _jittered(RESYNC_SECONDS)
+    wait = jittered(RESYNC_SECONDS)
     # Nobody tells of others' Secrets; where one is missing, somebody is about to make it.
     uses = {use.ref.value_id for use in secret_uses(fleet.spec)}
     if uses:
         there = uses <= report.observation.secrets.keys()
-        wait = min(wait, _jittered(_SECRETS_SECONDS if there else _MISSING_SECRET_SECONDS))
+        wait = min(wait, jittered(_SECRETS_SECONDS if there else _MISSING_SECRET_SECONDS))
     if report.observation.problems or any(w.lacks == "key" for w in report.plan.waiting):
-        wait = min(wait, _LONGEST_RETRY_SECONDS)
+        wait = min(wait, LONGEST_RETRY_SECONDS)
     dates = (date for date in (report.next_look, soon) if date is not None)
     return min([wait, *(max(0.0, date - now) for date in dates)])
-
-
-def _jittered(seconds: float) -> float:
-    """Spread what many fleets do after the same time."""
-    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
