@@ -174,30 +174,33 @@ class DialBack:
         here = self._is_from_here(batch[0])
         # Ten thousand dials that only wait for their turn would take 30 MiB: their fleets wait.
         async with self._pace.fleet() if here else nullcontext(), asyncio.TaskGroup() as group:
-            dials = [group.create_task(self._dial(*one)) for one in batch]
+            dials = [group.create_task(self._knock(proof.target)) for _, proof in batch]
         self._under_way -= set(batch)
         self._wanted.set()
-        if any(dial.result() for dial in dials):
+        # All fleets begin together when the operator starts; members of one stay together, since
+        # each word has a pass made.
+        now, spread = self._now(), random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        found = [(one, dial.result()) for one, dial in zip(batch, dials, strict=True)]
+        if any([self._note(*one, problem, now, spread) for one, problem in found]):
             self._changed()
 
-    async def _dial(self, name: str, proof: Proof) -> bool:
-        """Dial one member; tell whether it made known anything new."""
-        vantage = proof.target.vantage
-        if vantage is self.here:
+    async def _knock(self, target: Target) -> str:
+        if target.vantage is self.here:
             await self._pace.dial()
-        problem = await vantage.knock(proof.target.enode)
+        return await target.vantage.knock(target.enode)
+
+    def _note(self, name: str, proof: Proof, problem: str, now: float, spread: float) -> bool:
+        """Note what came of a member's dial; tell whether that makes known anything new."""
         if self._proofs.get(name) != proof:
             return False  # it has another address by now
-        failures = proof.failures + 1 if problem else 0
+        vantage, failures = proof.target.vantage, proof.failures + 1 if problem else 0
         retry = min(LONGEST_RETRY_SECONDS, vantage.retry_seconds * 2 ** min(failures - 1, 10))
-        # All fleets begin together when the operator starts.
-        spread = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         found = replace(
             proof,
             proved=proof.proved or not problem,
             problem=problem,
             failures=failures,
-            due=self._now() + spread * (retry if problem else vantage.repeat_seconds),
+            due=now + spread * (retry if problem else vantage.repeat_seconds),
         )
         self._proofs[name] = found
         return _news(found) != _news(proof)

@@ -217,3 +217,20 @@ async def test_a_new_address_does_not_wait_for_all_members_that_do_not_answer() 
         doors.open.set()
         await doors.has_heard(200)
     assert doors.knocks.index(ELSEWHERE) < 100 + 2 * 16
+
+
+async def test_members_that_fail_together_are_told_of_together() -> None:
+    doors, told = Doors(), 0
+    doors.problem = "no answer"
+    async with dialing(doors) as one:
+        wanted = {f"relayer-{n}": one.target(replace(SOMEBODY, tcp=n + 1)) for n in range(16)}
+        one.subject.want(wanted)
+        while len(one.subject.unreachable()) < len(wanted):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await one.told()
+                    told += 1
+            one.time += 7  # some of them would be due alone, were they not all at once
+            one.subject.want({**wanted, f"relayer-{one.time}": one.target(ELSEWHERE)})
+            await doors.has_heard(len(doors.knocks) + 1)
+    assert told < len(wanted)
