@@ -180,8 +180,9 @@ class DialBack:
         # All fleets begin together when the operator starts; members of one stay together, since
         # each word has a pass made.
         now, spread = self._now(), random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-        found = [(one, dial.result()) for one, dial in zip(batch, dials, strict=True)]
-        if any([self._note(*one, problem, now, spread) for one, problem in found]):
+        found = [(*one, dial.result()) for one, dial in zip(batch, dials, strict=True)]
+        news = [self._note(*one, now, spread) for one in found]
+        if any(news):
             self._changed()
 
     async def _knock(self, target: Target) -> str:
