@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class Place:
     retry_at: float | None = None
     """When to try again (Unix seconds), None where nothing is wrong."""
     _troubled: int = 0
+    _pause: float = 0.0
 
     @property
     def seq(self) -> int:
@@ -70,6 +72,13 @@ class Place:
         with suppress(TreeError):
             return Root.parse(self.root or "").seq
         return 0
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, and, of what fails, about how long after an attempt the next one comes."""
+        if self.progress != "Failed" or self.retry_at is None:
+            return self.problem
+        return f"{self.problem}; tried again after {self._pause:.0f} s"
 
     @property
     def state(self) -> SinkState:
@@ -132,7 +141,9 @@ class Place:
             self.hurry()
         elif self.retry_at is None or now >= self.retry_at:
             wait = min(_RETRY_SECONDS * 2 ** min(self._troubled, 16), _LONGEST_RETRY_SECONDS)
-            self._troubled, self.retry_at = self._troubled + 1, now + wait
+            self._troubled, self._pause = self._troubled + 1, wait
+            # A server that fails fails all fleets that publish there.
+            self.retry_at = now + wait * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
     def hurry(self) -> None:
         """Have it tried with the next step."""

@@ -94,7 +94,7 @@ class Places:
     @property
     def problem(self) -> str:
         """What is wrong with them, "" for nothing."""
-        problems = [(p.sink.name, p.problem) for p in self._places if p.problem]
+        problems = [(p.sink.name, p.trouble) for p in self._places if p.problem]
         if len(self._places) == 1:
             return "".join(problem for _, problem in problems)
         return "; ".join(f"{name}: {problem}" for name, problem in problems)

@@ -99,7 +99,8 @@ async def test_a_sink_that_fails_keeps_its_old_tree_and_holds_up_nobody_else(sce
     old = scene.keeper.serving
     scene.b.refuses["prepare"] = SinkError("it does not answer")
     state = await scene.publish(range(5))
-    assert (state.published, state.problem) == (False, "b: it does not answer")
+    again = "tried again after 2 s"
+    assert (state.published, state.problem) == (False, f"b: it does not answer; {again}")
     assert progress(state) == {"a": ("Published", 2), "b": ("Failed", 1)}
     assert SignedTree.parse(URL, scene.b.texts) == signed(range(3), 1)
     assert scene.keeper.serving is old
@@ -120,9 +121,11 @@ async def test_a_sink_that_lags_is_being_published_to_and_has_not_failed(scene: 
         await scene.publish(range(3))  # too soon: an event, not the time
         scene.time = scene.keeper.retry_at
         await scene.publish(range(3))
-    assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+    # Spread, since a server that fails fails all fleets that publish there.
+    assert waits == [pytest.approx(n, rel=0.2) for n in (2, 4, 8, 16, 32, 60, 60, 60)]
+    assert len({wait / n for wait, n in zip(waits, (2, 4, 8), strict=False)}) > 1
     await scene.publish(range(4))
-    assert scene.keeper.retry_at == scene.time + 2
+    assert scene.keeper.retry_at == pytest.approx(scene.time + 2, abs=0.4)
     scene.b.refuses.clear()
     await scene.publish(range(4))
     assert scene.keeper.retry_at is None

@@ -134,7 +134,8 @@ async def test_a_member_stays_while_the_tree_without_it_cannot_be_served(stage: 
     shrunk = with_relayers(2)
     report = await stage.passes(shrunk)
     published = found(report, ConditionType.TREE_PUBLISHED)
-    assert (published.reason, published.message) == (Reason.SINK_FAILED, stage.dns.refuses)
+    told = f"{stage.dns.refuses}; tried again after 2 s"
+    assert (published.reason, published.message) == (Reason.SINK_FAILED, told)
     stage.time += 60
     await stage.passes(shrunk)
     assert stage.world.stopped == []
