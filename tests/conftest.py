@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -61,15 +62,23 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker how tests are distributed, which xdist itself keeps from it."""
+    node.workerinput["dist"] = node.config.getoption("dist")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have each of several workers begin with its share of the slow tests, so that none is last.
 
     The distribution "worksteal" gives each worker a run of neighbours to start with.
     """
-    workers = getattr(config, "workerinput", {}).get("workercount", 1)
-    if config.getoption("dist") == "worksteal" and workers > 1:
+    worker = getattr(config, "workerinput", {})
+    workers = worker.get("workercount", 1)
+    if worker.get("dist") == "worksteal" and workers > 1:
         slow = [item for item in items if item.get_closest_marker("slow")]
+        slow.sort(key=_may_last, reverse=True)
         quick = [item for item in items if not item.get_closest_marker("slow")]
         share = -(-len(quick) // workers)
         items[:] = [
@@ -77,6 +86,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             for worker in range(workers)
             for item in (*slow[worker::workers], *quick[worker * share :][:share])
         ]
+
+
+def _may_last(item: pytest.Item) -> float:
+    """Return the seconds after which a test is ended that says so itself, 0 of others."""
+    own = item.get_closest_marker("timeout")
+    return float(own.args[0]) if own else 0.0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
