@@ -37,11 +37,11 @@ spec:
 """
 # What differs from cluster to cluster and from run to run, besides what every document's does.
 _CHANGING = (
-    (re.compile(r"\b(?:\d+[dhms])+\b"), "AGE"),
     (re.compile(r"[\d.]+(?= ms)"), "0"),
     (re.compile(r"(?<=seq)[ =]\d+"), " N"),  # a slow start costs versions of the tree
     (re.compile(r"(?<=-)[0-9a-f]{8,10}-[a-z0-9]{5}\b"), "POD"),
     (re.compile(r"pvc-[0-9a-f-]{36}"), "VOLUME"),
+    (re.compile(r"\b(?:\d+[dhms])+\b"), "AGE"),  # after those that may hold what looks like one
     (re.compile(r"(?m) +$"), ""),
 )
 

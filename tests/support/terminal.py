@@ -12,7 +12,7 @@ import struct
 import sys
 import termios
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -113,15 +113,26 @@ class Terminal:
             return await self._process.wait()
 
 
+@contextlib.contextmanager
+def _ctrl_c() -> Iterator[None]:
+    """Let what is started be interrupted, also where we are a job in the background that is not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @contextlib.asynccontextmanager
 async def terminal(folder: Path, env: Mapping[str, str], *command: str) -> AsyncIterator[Terminal]:
     """Run a program in a terminal; it ends with the block at the latest."""
     ours, theirs = pty.openpty()
     try:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=folder, env=env, stdin=DEVNULL, stdout=theirs, stderr=theirs
-        )
+        with _ctrl_c():
+            process = await asyncio.create_subprocess_exec(
+                *command, cwd=folder, env=env, stdin=DEVNULL, stdout=theirs, stderr=theirs
+            )
     except BaseException:
         os.close(ours)
         raise
